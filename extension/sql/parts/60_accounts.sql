@@ -1,0 +1,69 @@
+-- Accounts for the gateway's sign-in. Hashes are made and checked by the gateway: hashing is slow on purpose and must not
+-- occupy a database backend.
+
+CREATE FUNCTION shop.find_account(store_id integer, username text)
+RETURNS TABLE (id bigint, username text, role text, password_hash text, locked boolean)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_column
+BEGIN
+    PERFORM shop.require_migrated();
+    RETURN QUERY
+        SELECT account.id, account.username, account.role, account.password_hash,
+               coalesce(account.locked_until > clock_timestamp(), false)
+        FROM shop.accounts account
+        WHERE account.store_id = find_account.store_id AND account.username = find_account.username;
+END
+$function$;
+COMMENT ON FUNCTION shop.find_account(integer, text) IS 'The account with this name, with its hash and whether sign-in is locked after too many failures; no row when there is none.';
+REVOKE ALL ON FUNCTION shop.find_account(integer, text) FROM PUBLIC;
+
+CREATE FUNCTION shop.record_login(store_id integer, account_id bigint, succeeded boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS $function$
+#variable_conflict use_column
+DECLARE
+    failures_allowed CONSTANT integer := 10;
+    lock_time CONSTANT interval := '5 minutes';
+BEGIN
+    PERFORM shop.require_migrated();
+    IF succeeded THEN
+        -- Most sign-ins follow a success: those write nothing.
+        UPDATE shop.accounts account SET failed_logins = 0, locked_until = NULL
+        WHERE account.store_id = record_login.store_id AND account.id = account_id AND account.failed_logins > 0;
+    ELSE
+        UPDATE shop.accounts account
+        SET failed_logins = CASE WHEN account.failed_logins + 1 >= failures_allowed THEN 0
+                                 ELSE account.failed_logins + 1 END,
+            locked_until = CASE WHEN account.failed_logins + 1 >= failures_allowed
+                                THEN clock_timestamp() + lock_time ELSE account.locked_until END
+        WHERE account.store_id = record_login.store_id AND account.id = account_id;
+    END IF;
+END
+$function$;
+COMMENT ON FUNCTION shop.record_login(integer, bigint, boolean) IS 'Counts a sign-in. Ten failures in a row lock the account for five minutes; a success starts the count anew.';
+REVOKE ALL ON FUNCTION shop.record_login(integer, bigint, boolean) FROM PUBLIC;
+
+CREATE FUNCTION shop.put_demo_account(store_id integer, account_id bigint, username text, role text, password_hash text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS $function$
+#variable_conflict use_column
+BEGIN
+    PERFORM shop.require_migrated();
+    IF account_id IS NULL OR account_id NOT BETWEEN 1 AND 2 THEN
+        RAISE EXCEPTION 'invalid argument "account_id"'
+            USING ERRCODE = 'SH005', DETAIL = 'The demo accounts are 1 and 2.';
+    END IF;
+    INSERT INTO shop.accounts AS account (store_id, id, username, role, password_hash)
+    VALUES (put_demo_account.store_id, account_id, put_demo_account.username, put_demo_account.role,
+            put_demo_account.password_hash)
+    ON CONFLICT (store_id, id) DO UPDATE
+    SET username = excluded.username, role = excluded.role, password_hash = excluded.password_hash,
+        failed_logins = 0, locked_until = NULL;
+END
+$function$;
+COMMENT ON FUNCTION shop.put_demo_account(integer, bigint, text, text, text) IS 'Makes or renews one of the two demo accounts (1 and 2). The gateway calls it outside production or where a demo password is set.';
+REVOKE ALL ON FUNCTION shop.put_demo_account(integer, bigint, text, text, text) FROM PUBLIC;

@@ -1,0 +1,117 @@
+-- What the poller calls around shop.settle_payment: claiming and finishing outbox messages, and dead letters.
+
+CREATE FUNCTION shop.claim_outbox(store_id integer, row_limit integer, lease_ms integer)
+RETURNS TABLE (id bigint, topic text, order_id bigint, body text, request_id text, traceparent text, attempts integer,
+               created_at timestamptz)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS $function$
+#variable_conflict use_column
+BEGIN
+    PERFORM shop.require_migrated();
+    -- Claimed by a pending flag and SKIP LOCKED, never by "id above the last one": ids are not in the order of commits.
+    RETURN QUERY
+        WITH due AS (
+            SELECT message.store_id, message.id
+            FROM shop.outbox message
+            WHERE message.store_id = claim_outbox.store_id AND message.status = 'pending'
+              AND message.next_attempt_at <= clock_timestamp()
+            ORDER BY message.next_attempt_at
+            LIMIT row_limit
+            FOR UPDATE SKIP LOCKED
+        )
+        UPDATE shop.outbox message
+        SET attempts = message.attempts + 1,
+            next_attempt_at = clock_timestamp() + lease_ms * interval '1 millisecond'
+        FROM due
+        WHERE message.store_id = due.store_id AND message.id = due.id
+        RETURNING message.id, message.topic, message.order_id, message.body, message.request_id, message.traceparent,
+                  message.attempts, message.created_at;
+END
+$function$;
+COMMENT ON FUNCTION shop.claim_outbox(integer, integer, integer) IS 'Takes up to row_limit due messages for lease_ms milliseconds. Several callers share the work; what a caller does not finish or give back is due again when its lease ends.';
+REVOKE ALL ON FUNCTION shop.claim_outbox(integer, integer, integer) FROM PUBLIC;
+
+CREATE FUNCTION shop.mark_outbox_delivered(store_id integer, ids bigint[]) RETURNS integer
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS $function$
+#variable_conflict use_column
+DECLARE
+    changed integer;
+BEGIN
+    PERFORM shop.require_migrated();
+    UPDATE shop.outbox message SET status = 'delivered', finished_at = clock_timestamp(), last_error = NULL
+    WHERE message.store_id = mark_outbox_delivered.store_id AND message.id = ANY (ids) AND message.status = 'pending';
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    RETURN changed;
+END
+$function$;
+COMMENT ON FUNCTION shop.mark_outbox_delivered(integer, bigint[]) IS 'Finishes messages that the queue has taken. Returns how many were still pending.';
+REVOKE ALL ON FUNCTION shop.mark_outbox_delivered(integer, bigint[]) FROM PUBLIC;
+
+CREATE FUNCTION shop.release_outbox(store_id integer, ids bigint[], error text, retry_after_ms integer) RETURNS integer
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS $function$
+#variable_conflict use_column
+DECLARE
+    changed integer;
+BEGIN
+    PERFORM shop.require_migrated();
+    UPDATE shop.outbox message
+    SET attempts = message.attempts - CASE WHEN error IS NULL THEN 1 ELSE 0 END,
+        last_error = coalesce(error, message.last_error),
+        next_attempt_at = clock_timestamp() + retry_after_ms * interval '1 millisecond'
+    WHERE message.store_id = release_outbox.store_id AND message.id = ANY (ids) AND message.status = 'pending'
+      AND message.attempts > 0;
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    RETURN changed;
+END
+$function$;
+COMMENT ON FUNCTION shop.release_outbox(integer, bigint[], text, integer) IS 'Gives claimed messages back, due again after retry_after_ms milliseconds. With an error the attempt counts; without one the message was not tried.';
+REVOKE ALL ON FUNCTION shop.release_outbox(integer, bigint[], text, integer) FROM PUBLIC;
+
+CREATE FUNCTION shop.record_dead_letter(store_id integer, source text, message_key text, body text, attributes text,
+                                        reason text, error text, receive_count integer, order_id bigint,
+                                        request_id text, outbox_id bigint, OUT id bigint, OUT moved boolean)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS $function$
+#variable_conflict use_column
+BEGIN
+    PERFORM shop.require_migrated();
+    -- The same message again (the poller died between row and delete) updates what is known and keeps its row.
+    INSERT INTO shop.dead_letters AS letter (store_id, source, message_key, body, attributes, reason, error,
+                                             receive_count, order_id, request_id)
+    VALUES (record_dead_letter.store_id, record_dead_letter.source, record_dead_letter.message_key,
+            record_dead_letter.body, record_dead_letter.attributes, record_dead_letter.reason,
+            record_dead_letter.error, coalesce(record_dead_letter.receive_count, 0), record_dead_letter.order_id,
+            record_dead_letter.request_id)
+    ON CONFLICT (store_id, source, message_key) DO UPDATE
+    SET receive_count = greatest(letter.receive_count, excluded.receive_count), updated_at = clock_timestamp()
+    RETURNING letter.id, letter.dlq_moved_at IS NOT NULL INTO id, moved;
+
+    UPDATE shop.outbox message SET status = 'dead', finished_at = clock_timestamp(), last_error = error
+    WHERE message.store_id = record_dead_letter.store_id AND message.id = outbox_id AND message.status = 'pending';
+END
+$function$;
+COMMENT ON FUNCTION shop.record_dead_letter(integer, text, text, text, text, text, text, integer, bigint, text, bigint) IS 'Writes down a message that is given up, before it leaves its queue; once per (source, message_key). moved: it is already on the dead-letter queue. With outbox_id that message is finished as dead in the same commit.';
+REVOKE ALL ON FUNCTION shop.record_dead_letter(integer, text, text, text, text, text, text, integer, bigint, text, bigint) FROM PUBLIC;
+
+CREATE FUNCTION shop.mark_dead_letter_moved(store_id integer, dead_letter_id bigint, dlq_message_id text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS $function$
+#variable_conflict use_column
+BEGIN
+    PERFORM shop.require_migrated();
+    UPDATE shop.dead_letters letter
+    SET dlq_message_id = mark_dead_letter_moved.dlq_message_id, dlq_moved_at = clock_timestamp(),
+        updated_at = clock_timestamp()
+    WHERE letter.store_id = mark_dead_letter_moved.store_id AND letter.id = dead_letter_id
+      AND letter.dlq_moved_at IS NULL;
+END
+$function$;
+COMMENT ON FUNCTION shop.mark_dead_letter_moved(integer, bigint, text) IS 'Notes that a dead letter is on the dead-letter queue, under this MessageId.';
+REVOKE ALL ON FUNCTION shop.mark_dead_letter_moved(integer, bigint, text) FROM PUBLIC;

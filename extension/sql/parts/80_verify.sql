@@ -1,0 +1,150 @@
+CREATE FUNCTION shop.verify(store_id integer)
+RETURNS TABLE (check_name text, subject text, detail text)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_column
+BEGIN
+    PERFORM shop.require_migrated();
+
+    -- Sums of the ledger are the levels.
+    RETURN QUERY
+        SELECT 'stock_level_is_sum_of_movements', format('product %s', level.product_id),
+               format('on_hand %s, reserved %s; movements sum to %s, %s', level.on_hand, level.reserved,
+                      coalesce(ledger.on_hand, 0), coalesce(ledger.reserved, 0))
+        FROM shop.inventory level
+        LEFT JOIN (
+            SELECT movement.product_id, sum(movement.on_hand_delta) AS on_hand,
+                   sum(movement.reserved_delta) AS reserved
+            FROM shop.stock_movements movement
+            WHERE movement.store_id = verify.store_id
+            GROUP BY movement.product_id
+        ) ledger ON ledger.product_id = level.product_id
+        WHERE level.store_id = verify.store_id
+          AND (level.on_hand <> coalesce(ledger.on_hand, 0) OR level.reserved <> coalesce(ledger.reserved, 0));
+
+    -- No movement is about a product without a level.
+    RETURN QUERY
+        SELECT 'movement_has_inventory', format('movement %s', movement.id),
+               format('product %s has no inventory row', movement.product_id)
+        FROM shop.stock_movements movement
+        LEFT JOIN shop.inventory level ON level.store_id = movement.store_id AND level.product_id = movement.product_id
+        WHERE movement.store_id = verify.store_id AND level.product_id IS NULL;
+
+    -- What pending orders hold is what is reserved.
+    RETURN QUERY
+        SELECT 'reserved_is_held_by_pending_orders', format('product %s', level.product_id),
+               format('reserved %s, pending orders hold %s', level.reserved, coalesce(held.qty, 0))
+        FROM shop.inventory level
+        LEFT JOIN (
+            SELECT item.product_id, sum(item.qty) AS qty
+            FROM shop.order_items item
+            JOIN shop.orders purchase ON purchase.store_id = item.store_id AND purchase.id = item.order_id
+            WHERE item.store_id = verify.store_id AND purchase.status = 'pending'
+            GROUP BY item.product_id
+        ) held ON held.product_id = level.product_id
+        WHERE level.store_id = verify.store_id AND level.reserved <> coalesce(held.qty, 0);
+
+    -- Each order line was reserved once, and resolved as the order's status says.
+    RETURN QUERY
+        SELECT 'order_line_movements_match_status', format('order %s line %s', item.order_id, item.id),
+               format('status %s, qty %s; reserved %s, committed %s, released %s', purchase.status, item.qty,
+                      moved.reserved, moved.committed, moved.released)
+        FROM shop.order_items item
+        JOIN shop.orders purchase ON purchase.store_id = item.store_id AND purchase.id = item.order_id
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(movement.reserved_delta) FILTER (WHERE movement.kind = 'reserve'), 0) AS reserved,
+                   coalesce(-sum(movement.on_hand_delta) FILTER (WHERE movement.kind = 'commit'), 0) AS committed,
+                   coalesce(-sum(movement.reserved_delta) FILTER (WHERE movement.kind = 'release'), 0) AS released
+            FROM shop.stock_movements movement
+            WHERE movement.store_id = item.store_id AND movement.order_id = item.order_id
+              AND movement.order_item_id = item.id
+        ) moved
+        WHERE item.store_id = verify.store_id
+          AND (moved.reserved <> item.qty
+               OR moved.committed <> CASE WHEN purchase.status = 'CONFIRMED' THEN item.qty ELSE 0 END
+               OR moved.released <> CASE WHEN purchase.status = 'CANCELLED' THEN item.qty ELSE 0 END);
+
+    -- An order's total is the sum of its lines, and it has lines.
+    RETURN QUERY
+        SELECT 'order_total_is_sum_of_lines', format('order %s', purchase.id),
+               format('total %s, lines sum to %s', purchase.total_price, coalesce(line.total::text, 'nothing'))
+        FROM shop.orders purchase
+        LEFT JOIN (
+            SELECT item.order_id, sum(item.qty * item.price) AS total
+            FROM shop.order_items item
+            WHERE item.store_id = verify.store_id
+            GROUP BY item.order_id
+        ) line ON line.order_id = purchase.id
+        WHERE purchase.store_id = verify.store_id AND purchase.total_price IS DISTINCT FROM line.total;
+
+    -- The newest history row says what the order's status is, and the history is an unbroken chain.
+    RETURN QUERY
+        SELECT 'order_history_leads_to_status', format('order %s', purchase.id),
+               format('status %s after %s events; history ends with %s after %s, %s broken links', purchase.status,
+                      purchase.last_event, coalesce(history.last_status, 'nothing'), coalesce(history.events, 0),
+                      coalesce(history.breaks, 0))
+        FROM shop.orders purchase
+        LEFT JOIN (
+            SELECT link.order_id, count(*) AS events, max(link.seq) AS last_seq,
+                   (array_agg(link.to_status ORDER BY link.seq DESC))[1] AS last_status,
+                   count(*) FILTER (WHERE link.from_status IS DISTINCT FROM link.previous) AS breaks
+            FROM (
+                SELECT event.order_id, event.seq, event.from_status, event.to_status,
+                       lag(event.to_status) OVER (PARTITION BY event.order_id ORDER BY event.seq) AS previous
+                FROM shop.order_events event
+                WHERE event.store_id = verify.store_id
+            ) link
+            GROUP BY link.order_id
+        ) history ON history.order_id = purchase.id
+        WHERE purchase.store_id = verify.store_id
+          AND (history.last_status IS DISTINCT FROM purchase.status OR history.events <> purchase.last_event
+               OR history.last_seq <> purchase.last_event OR history.breaks > 0);
+
+    -- A cart that became an order is checked out, and a cart that is checked out became an order.
+    RETURN QUERY
+        SELECT 'checked_out_cart_has_order', format('cart %s', coalesce(cart.id, purchase.cart_id)),
+               format('cart is %s, order is %s', coalesce(cart.status, 'missing'), coalesce(purchase.id::text, 'missing'))
+        FROM (SELECT * FROM shop.carts WHERE carts.store_id = verify.store_id) cart
+        FULL JOIN (SELECT * FROM shop.orders WHERE orders.store_id = verify.store_id) purchase
+             ON purchase.cart_id = cart.id AND purchase.user_id = cart.user_id
+        WHERE (cart.id IS NULL OR purchase.id IS NULL OR cart.status <> 'checked_out')
+          AND NOT (purchase.id IS NULL AND cart.status = 'open');
+
+    -- Nothing hangs in the air: rows that no foreign key holds belong to something.
+    RETURN QUERY
+        SELECT 'row_has_its_parent', format('%s of order %s', child.kind, child.order_id), 'the order is missing'
+        FROM (
+            SELECT 'line' AS kind, item.order_id FROM shop.order_items item WHERE item.store_id = verify.store_id
+            UNION ALL
+            SELECT 'event', event.order_id FROM shop.order_events event WHERE event.store_id = verify.store_id
+            UNION ALL
+            SELECT 'message', message.order_id FROM shop.outbox message WHERE message.store_id = verify.store_id
+            UNION ALL
+            SELECT 'movement', movement.order_id FROM shop.stock_movements movement
+            WHERE movement.store_id = verify.store_id AND movement.order_id IS NOT NULL
+            UNION ALL
+            SELECT 'stored answer', answer.order_id FROM shop.idempotency_keys answer
+            WHERE answer.store_id = verify.store_id AND answer.order_id IS NOT NULL
+        ) child
+        LEFT JOIN shop.orders purchase ON purchase.store_id = verify.store_id AND purchase.id = child.order_id
+        WHERE purchase.id IS NULL;
+    RETURN QUERY
+        SELECT 'row_has_its_parent', format('item %s of cart %s', item.id, item.cart_id), 'the cart is missing'
+        FROM shop.cart_items item
+        LEFT JOIN shop.carts cart ON cart.store_id = item.store_id AND cart.id = item.cart_id
+        WHERE item.store_id = verify.store_id AND cart.id IS NULL;
+
+    -- A pending order is on its way: a message asks for its payment, or a dead letter says why not.
+    RETURN QUERY
+        SELECT 'pending_order_has_message', format('order %s', purchase.id),
+               'no outbox message and no dead letter will ever settle it'
+        FROM shop.orders purchase
+        WHERE purchase.store_id = verify.store_id AND purchase.status = 'pending'
+          AND NOT EXISTS (SELECT FROM shop.outbox message
+                          WHERE message.store_id = purchase.store_id AND message.order_id = purchase.id)
+          AND NOT EXISTS (SELECT FROM shop.dead_letters letter
+                          WHERE letter.store_id = purchase.store_id AND letter.order_id = purchase.id);
+END
+$function$;
+COMMENT ON FUNCTION shop.verify(integer) IS 'The integrity report: one row per broken invariant, none when all is well. Reads whole tables; safe to run at any time.';
+REVOKE ALL ON FUNCTION shop.verify(integer) FROM PUBLIC;

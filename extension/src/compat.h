@@ -1,0 +1,55 @@
+/*
+ * Differences between the PostgreSQL versions we build for (13 to 18), in this one place.
+ */
+#ifndef SHOP_COMPAT_H
+#define SHOP_COMPAT_H
+
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "catalog/dependency.h"
+#include "utils/numeric.h"
+#include "utils/rel.h"
+
+#if PG_VERSION_NUM >= 180000
+#define compat_index_beginscan(heap, index, snapshot, keys) index_beginscan(heap, index, snapshot, NULL, keys, 0)
+#else
+#define compat_index_beginscan(heap, index, snapshot, keys) index_beginscan(heap, index, snapshot, keys, 0)
+#endif
+
+/* From 14 on ResultRelInfo belongs to the call, before it to the executor state. */
+#if PG_VERSION_NUM >= 140000
+#define compat_insert(result, estate, slot)          ExecSimpleRelationInsert(result, estate, slot)
+#define compat_update(result, estate, epq, old, new) ExecSimpleRelationUpdate(result, estate, epq, old, new)
+#define compat_delete(result, estate, epq, old)      ExecSimpleRelationDelete(result, estate, epq, old)
+#define compat_use_result_relation(estate, result)   ((void)0)
+#else
+#define compat_insert(result, estate, slot)          ExecSimpleRelationInsert(estate, slot)
+#define compat_update(result, estate, epq, old, new) ExecSimpleRelationUpdate(estate, epq, old, new)
+#define compat_delete(result, estate, epq, old)      ExecSimpleRelationDelete(estate, epq, old)
+#define compat_use_result_relation(estate, result)   ((estate)->es_result_relation_info = (result))
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define compat_init_epq(epq, estate) EvalPlanQualInit(epq, estate, NULL, NIL, -1, NIL)
+#else
+#define compat_init_epq(epq, estate) EvalPlanQualInit(epq, estate, NULL, NIL, -1)
+#endif
+
+#if PG_VERSION_NUM >= 170000
+#define compat_identity_sequence(relation, attribute) getIdentitySequence(relation, attribute, false)
+#else
+#define compat_identity_sequence(relation, attribute) getIdentitySequence(RelationGetRelid(relation), attribute, false)
+#endif
+
+/* Cents to numeric with two decimals; before 14 only by way of text. */
+#if PG_VERSION_NUM >= 140000
+#define compat_numeric_of_cents(cents) int64_div_fast_to_numeric(cents, 2)
+#else
+#define compat_numeric_of_cents(cents)                                                                                 \
+    DatumGetNumeric(DirectFunctionCall3(                                                                               \
+        numeric_in, CStringGetDatum(psprintf(INT64_FORMAT ".%02d", (cents) / 100, (int)((cents) % 100))),              \
+        ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)))
+#endif
+
+#endif

@@ -1,0 +1,19 @@
+/*
+ * The library's entry: module magic and start-up. Each topic has its own file; shop.checkout() in checkout.c is the one
+ * to read first.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "settings.h"
+#include "tables.h"
+
+PG_MODULE_MAGIC;
+
+extern void _PG_init(void);
+
+void _PG_init(void) {
+    settings_register();
+    tables_register();
+}

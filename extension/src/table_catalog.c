@@ -1,0 +1,212 @@
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "errors.h"
+#include "table_catalog.h"
+
+typedef struct ColumnDescription {
+    const char *name;
+    Oid type;
+} ColumnDescription;
+
+typedef struct TableDescription {
+    const char *name;
+    bool has_identity;
+    ColumnDescription columns[MAX_COLUMNS + 1]; /* in the order of the enums in tables.h; ends with a NULL name */
+} TableDescription;
+
+static const TableDescription descriptions[TABLE_COUNT] = {
+    [CARTS] = {"carts",
+               true,
+               {{"store_id", INT4OID},
+                {"id", INT8OID},
+                {"user_id", INT8OID},
+                {"status", TEXTOID},
+                {"created_at", TIMESTAMPTZOID},
+                {"updated_at", TIMESTAMPTZOID}}},
+    [CART_ITEMS] = {"cart_items",
+                    true,
+                    {{"store_id", INT4OID},
+                     {"id", INT8OID},
+                     {"cart_id", INT8OID},
+                     {"product_id", INT8OID},
+                     {"qty", INT4OID},
+                     {"created_at", TIMESTAMPTZOID},
+                     {"updated_at", TIMESTAMPTZOID}}},
+    [PRODUCTS] = {"products",
+                  true,
+                  {{"store_id", INT4OID},
+                   {"id", INT8OID},
+                   {"sku", TEXTOID},
+                   {"name", TEXTOID},
+                   {"price", NUMERICOID},
+                   {"created_at", TIMESTAMPTZOID},
+                   {"updated_at", TIMESTAMPTZOID}}},
+    [INVENTORY] = {"inventory",
+                   false,
+                   {{"store_id", INT4OID},
+                    {"product_id", INT8OID},
+                    {"on_hand", INT4OID},
+                    {"reserved", INT4OID},
+                    {"updated_at", TIMESTAMPTZOID}}},
+    [STOCK_MOVEMENTS] = {"stock_movements",
+                         true,
+                         {{"store_id", INT4OID},
+                          {"id", INT8OID},
+                          {"product_id", INT8OID},
+                          {"kind", TEXTOID},
+                          {"on_hand_delta", INT4OID},
+                          {"reserved_delta", INT4OID},
+                          {"order_id", INT8OID},
+                          {"order_item_id", INT8OID},
+                          {"actor", TEXTOID},
+                          {"request_id", TEXTOID},
+                          {"at", TIMESTAMPTZOID}}},
+    [ORDERS] = {"orders",
+                true,
+                {{"store_id", INT4OID},
+                 {"id", INT8OID},
+                 {"user_id", INT8OID},
+                 {"cart_id", INT8OID},
+                 {"status", TEXTOID},
+                 {"total_price", NUMERICOID},
+                 {"last_event", INT4OID},
+                 {"created_at", TIMESTAMPTZOID},
+                 {"updated_at", TIMESTAMPTZOID}}},
+    [ORDER_ITEMS] = {"order_items",
+                     true,
+                     {{"store_id", INT4OID},
+                      {"id", INT8OID},
+                      {"order_id", INT8OID},
+                      {"product_id", INT8OID},
+                      {"qty", INT4OID},
+                      {"price", NUMERICOID}}},
+    [ORDER_EVENTS] = {"order_events",
+                      false,
+                      {{"store_id", INT4OID},
+                       {"order_id", INT8OID},
+                       {"seq", INT4OID},
+                       {"from_status", TEXTOID},
+                       {"to_status", TEXTOID},
+                       {"event", TEXTOID},
+                       {"actor", TEXTOID},
+                       {"reason", TEXTOID},
+                       {"request_id", TEXTOID},
+                       {"at", TIMESTAMPTZOID}}},
+    [OUTBOX] = {"outbox",
+                true,
+                {{"store_id", INT4OID},
+                 {"id", INT8OID},
+                 {"topic", TEXTOID},
+                 {"order_id", INT8OID},
+                 {"body", TEXTOID},
+                 {"request_id", TEXTOID},
+                 {"traceparent", TEXTOID},
+                 {"status", TEXTOID},
+                 {"attempts", INT4OID},
+                 {"next_attempt_at", TIMESTAMPTZOID},
+                 {"last_error", TEXTOID},
+                 {"created_at", TIMESTAMPTZOID},
+                 {"finished_at", TIMESTAMPTZOID}}},
+    [IDEMPOTENCY_KEYS] = {"idempotency_keys",
+                          false,
+                          {{"store_id", INT4OID},
+                           {"user_id", INT8OID},
+                           {"route", TEXTOID},
+                           {"key", TEXTOID},
+                           {"fingerprint", BYTEAOID},
+                           {"status", INT4OID},
+                           {"body", TEXTOID},
+                           {"order_id", INT8OID},
+                           {"created_at", TIMESTAMPTZOID}}},
+};
+
+typedef struct IndexDescription {
+    const char *name;
+    TableId table;
+} IndexDescription;
+
+static const IndexDescription indexes[] = {
+    [CARTS_BY_ID] = {"carts_pkey", CARTS},
+    [OPEN_CARTS_BY_USER] = {"carts_one_open_per_user", CARTS},
+    [CART_ITEMS_BY_CART] = {"cart_items_pkey", CART_ITEMS},
+    [PRODUCTS_BY_ID] = {"products_pkey", PRODUCTS},
+    [INVENTORY_BY_PRODUCT] = {"inventory_pkey", INVENTORY},
+    [ORDERS_BY_ID] = {"orders_pkey", ORDERS},
+    [ORDERS_BY_CART] = {"orders_one_per_cart", ORDERS},
+    [ORDER_ITEMS_BY_ORDER] = {"order_items_pkey", ORDER_ITEMS},
+    [OUTBOX_BY_ID] = {"outbox_pkey", OUTBOX},
+    [IDEMPOTENCY_KEYS_BY_KEY] = {"idempotency_keys_pkey", IDEMPOTENCY_KEYS},
+};
+
+static TableCatalog table_entries[TABLE_COUNT];
+static Oid index_entries[lengthof(indexes)];
+
+/* resolve_name gives the OID of schema shop's relation with this name; SH001 when there is none. */
+static Oid resolve_name(const char *name) {
+    Oid schema = get_namespace_oid("shop", true);
+    Oid relation = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+
+    if (!OidIsValid(relation))
+        raise_not_migrated();
+    return relation;
+}
+
+/* resolve_columns fills the attribute numbers and refuses a column of another type than the C code reads. */
+static void resolve_columns(TableCatalog *entry, const TableDescription *description) {
+    entry->column_count = 0;
+    for (const ColumnDescription *column = description->columns; column->name != NULL; column++) {
+        AttrNumber attribute = get_attnum(entry->relation, column->name);
+
+        if (attribute == InvalidAttrNumber || get_atttype(entry->relation, attribute) != column->type)
+            raise_unexpected_column(description->name, column->name);
+        entry->attribute[entry->column_count++] = attribute;
+    }
+}
+
+const TableCatalog *table_catalog(TableId table) {
+    TableCatalog *entry = &table_entries[table];
+    const TableDescription *description = &descriptions[table];
+
+    if (entry->valid)
+        return entry;
+    entry->relation = resolve_name(description->name);
+    resolve_columns(entry, description);
+    entry->sequence = InvalidOid;
+    if (description->has_identity) {
+        Relation relation = table_open(entry->relation, AccessShareLock);
+
+        entry->sequence = compat_identity_sequence(relation, get_attnum(entry->relation, "id"));
+        table_close(relation, AccessShareLock);
+    }
+    entry->valid = true;
+    return entry;
+}
+
+Oid index_catalog(IndexId index, TableId *table) {
+    *table = indexes[index].table;
+    if (!OidIsValid(index_entries[index]))
+        index_entries[index] = resolve_name(indexes[index].name);
+    return index_entries[index];
+}
+
+/* forget_relation drops what we know of one relation, or of all when PostgreSQL does not say which changed. */
+static void forget_relation(Datum argument, Oid relation) {
+    for (int i = 0; i < TABLE_COUNT; i++)
+        if (!OidIsValid(relation) || table_entries[i].relation == relation)
+            table_entries[i].valid = false;
+    for (int i = 0; i < (int)lengthof(indexes); i++)
+        if (!OidIsValid(relation) || index_entries[i] == relation)
+            index_entries[i] = InvalidOid;
+}
+
+void table_catalog_register(void) {
+    CacheRegisterRelcacheCallback(forget_relation, (Datum)0);
+}

@@ -1,0 +1,337 @@
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/tableam.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "commands/sequence.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "compat.h"
+#include "errors.h"
+#include "installation.h"
+#include "table_catalog.h"
+#include "tables.h"
+
+typedef struct OpenTable {
+    Tables *tables;
+    const TableCatalog *catalog;
+    ResultRelInfo *result; /* the relation and its indexes, open for writing */
+} OpenTable;
+
+struct Tables {
+    EState *estate;
+    EPQState epq; /* asked for by ExecSimpleRelationUpdate; in use only with BEFORE triggers, which we have none of */
+    OpenTable *open[TABLE_COUNT];
+};
+
+struct Row {
+    OpenTable *table;
+    TupleTableSlot *stored; /* the version read from the table, NULL for a new row */
+    TupleTableSlot *edited; /* the version being filled, NULL while nothing was set */
+};
+
+struct RowScan {
+    IndexScanDesc scan;
+    Relation index;
+    Row row;
+};
+
+void tables_register(void) {
+    table_catalog_register();
+}
+
+Tables *tables_begin(const char *purpose) {
+    Tables *tables = palloc0(sizeof(Tables));
+
+    PreventCommandIfReadOnly(purpose);
+    require_migrated();
+    if (IsolationUsesXactSnapshot())
+        raise_wrong_isolation_level(purpose);
+    tables->estate = CreateExecutorState();
+    compat_init_epq(&tables->epq, tables->estate);
+    AfterTriggerBeginQuery();
+    CommandCounterIncrement();
+    PushActiveSnapshot(GetTransactionSnapshot());
+    return tables;
+}
+
+void tables_look_again(Tables *tables) {
+    PopActiveSnapshot();
+    CommandCounterIncrement();
+    PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+void tables_end(Tables *tables) {
+    EState *estate = tables->estate;
+
+    AfterTriggerEndQuery(estate);
+    ExecResetTupleTable(estate->es_tupleTable, false);
+    for (int i = 0; i < TABLE_COUNT; i++) {
+        OpenTable *table = tables->open[i];
+
+        if (table == NULL)
+            continue;
+        ExecCloseIndices(table->result);
+        table_close(table->result->ri_RelationDesc, NoLock);
+    }
+    ExecCloseResultRelations(estate);
+    PopActiveSnapshot();
+    FreeExecutorState(estate);
+    CommandCounterIncrement();
+    pfree(tables);
+}
+
+/* open_table opens a table and its indexes at its first use in this unit of work. */
+static OpenTable *open_table(Tables *tables, TableId id) {
+    OpenTable *table = tables->open[id];
+    Relation relation;
+
+    if (table != NULL)
+        return table;
+    table = palloc0(sizeof(OpenTable));
+    table->tables = tables;
+    table->catalog = table_catalog(id);
+    relation = table_open(table->catalog->relation, RowExclusiveLock);
+    table->result = makeNode(ResultRelInfo);
+    InitResultRelInfo(table->result, relation, 0, NULL, 0);
+    ExecOpenIndices(table->result, false);
+    tables->open[id] = table;
+    return table;
+}
+
+/* open_index finds the index among those that open_table opened. */
+static Relation open_index(Tables *tables, IndexId id, OpenTable **table) {
+    TableId table_id;
+    Oid index = index_catalog(id, &table_id);
+
+    *table = open_table(tables, table_id);
+    for (int i = 0; i < (*table)->result->ri_NumIndices; i++)
+        if (RelationGetRelid((*table)->result->ri_IndexRelationDescs[i]) == index)
+            return (*table)->result->ri_IndexRelationDescs[i];
+    elog(ERROR, "index %u is not among the indexes of its table", index);
+}
+
+/* equality_function gives the btree equality of the three types our keys are made of. */
+static RegProcedure equality_function(Oid type) {
+    switch (type) {
+    case INT4OID:
+        return F_INT4EQ;
+    case INT8OID:
+        return F_INT8EQ;
+    case TEXTOID:
+        return F_TEXTEQ;
+    default:
+        elog(ERROR, "no equality known for key type %u", type);
+    }
+}
+
+/* begin_scan starts an index scan for rows with these leading key values, as seen by the active snapshot. */
+static IndexScanDesc begin_scan(OpenTable *table, Relation index, const Datum *key, int key_count) {
+    ScanKeyData scan_keys[INDEX_MAX_KEYS];
+    IndexScanDesc scan;
+
+    Assert(key_count <= IndexRelationGetNumberOfKeyAttributes(index));
+    for (int i = 0; i < key_count; i++) {
+        Oid type = TupleDescAttr(RelationGetDescr(index), i)->atttypid;
+
+        ScanKeyEntryInitialize(&scan_keys[i], 0, i + 1, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[i],
+                               equality_function(type), key[i]);
+    }
+    scan = compat_index_beginscan(table->result->ri_RelationDesc, index, GetActiveSnapshot(), key_count);
+    index_rescan(scan, scan_keys, key_count, NULL, 0);
+    return scan;
+}
+
+/* new_slot makes a slot that tables_end releases. */
+static TupleTableSlot *new_slot(OpenTable *table) {
+    return table_slot_create(table->result->ri_RelationDesc, &table->tables->estate->es_tupleTable);
+}
+
+Row *row_find(Tables *tables, IndexId index_id, Datum *key, int key_count) {
+    OpenTable *table;
+    Relation index = open_index(tables, index_id, &table);
+    IndexScanDesc scan = begin_scan(table, index, key, key_count);
+    Row *row = palloc0(sizeof(Row));
+    bool found;
+
+    row->table = table;
+    row->stored = new_slot(table);
+    found = index_getnext_slot(scan, ForwardScanDirection, row->stored);
+    index_endscan(scan); /* the slot keeps its own pin on the page */
+    return found ? row : NULL;
+}
+
+Row *row_lock(Tables *tables, IndexId index, Datum *key, int key_count) {
+    Row *row = row_find(tables, index, key, key_count);
+    ItemPointerData found_at;
+    TM_FailureData failure;
+    TM_Result result;
+
+    if (row == NULL)
+        return NULL;
+    found_at = row->stored->tts_tid;
+    result = table_tuple_lock(row->table->result->ri_RelationDesc, &found_at, GetActiveSnapshot(), row->stored,
+                              GetCurrentCommandId(false), LockTupleNoKeyExclusive, LockWaitBlock,
+                              TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
+    switch (result) {
+    case TM_Ok:
+        return row;
+    case TM_Deleted:
+        return NULL;
+    default:
+        elog(ERROR, "unexpected answer %d to a row lock", (int)result);
+    }
+}
+
+RowScan *row_scan_begin(Tables *tables, IndexId index_id, Datum *key, int key_count) {
+    RowScan *scan = palloc0(sizeof(RowScan));
+
+    scan->index = open_index(tables, index_id, &scan->row.table);
+    scan->scan = begin_scan(scan->row.table, scan->index, key, key_count);
+    scan->row.stored = new_slot(scan->row.table);
+    return scan;
+}
+
+Row *row_scan_next(RowScan *scan) {
+    return index_getnext_slot(scan->scan, ForwardScanDirection, scan->row.stored) ? &scan->row : NULL;
+}
+
+void row_scan_end(RowScan *scan) {
+    index_endscan(scan->scan);
+    ExecClearTuple(scan->row.stored);
+    pfree(scan);
+}
+
+/* edit gives the version of the row that is being filled, a copy of the stored one at first. */
+static TupleTableSlot *edit(Row *row) {
+    OpenTable *table = row->table;
+    int count;
+
+    if (row->edited != NULL)
+        return row->edited;
+    row->edited =
+        ExecInitExtraTupleSlot(table->tables->estate, RelationGetDescr(table->result->ri_RelationDesc), &TTSOpsVirtual);
+    count = row->edited->tts_tupleDescriptor->natts;
+    if (row->stored != NULL) {
+        slot_getallattrs(row->stored);
+        memcpy(row->edited->tts_values, row->stored->tts_values, count * sizeof(Datum));
+        memcpy(row->edited->tts_isnull, row->stored->tts_isnull, count * sizeof(bool));
+    } else {
+        memset(row->edited->tts_values, 0, count * sizeof(Datum));
+        memset(row->edited->tts_isnull, true, count * sizeof(bool));
+    }
+    ExecStoreVirtualTuple(row->edited);
+    return row->edited;
+}
+
+Row *row_new(Tables *tables, TableId table) {
+    Row *row = palloc0(sizeof(Row));
+
+    row->table = open_table(tables, table);
+    edit(row);
+    return row;
+}
+
+int64 row_next_id(Tables *tables, TableId table) {
+    return nextval_internal(open_table(tables, table)->catalog->sequence, false);
+}
+
+/* get_attribute reads one column of the version that counts: the edited one where there is one. */
+static Datum get_attribute(const Row *row, int column, bool *is_null) {
+    Assert(column < row->table->catalog->column_count);
+    return slot_getattr(row->edited != NULL ? row->edited : row->stored, row->table->catalog->attribute[column],
+                        is_null);
+}
+
+bool row_is_null(const Row *row, int column) {
+    bool is_null;
+
+    get_attribute(row, column, &is_null);
+    return is_null;
+}
+
+Datum row_datum(const Row *row, int column) {
+    bool is_null;
+    Datum value = get_attribute(row, column, &is_null);
+
+    if (is_null)
+        elog(ERROR, "column %d of table \"%s\" is unexpectedly null", column,
+             RelationGetRelationName(row->table->result->ri_RelationDesc));
+    return value;
+}
+
+int32 row_int32(const Row *row, int column) {
+    return DatumGetInt32(row_datum(row, column));
+}
+
+int64 row_int64(const Row *row, int column) {
+    return DatumGetInt64(row_datum(row, column));
+}
+
+char *row_text(const Row *row, int column) {
+    return TextDatumGetCString(row_datum(row, column));
+}
+
+void row_set_datum(Row *row, int column, Datum value) {
+    TupleTableSlot *slot = edit(row);
+    AttrNumber attribute = row->table->catalog->attribute[column];
+
+    slot->tts_values[attribute - 1] = value;
+    slot->tts_isnull[attribute - 1] = false;
+}
+
+void row_set_int32(Row *row, int column, int32 value) {
+    row_set_datum(row, column, Int32GetDatum(value));
+}
+
+void row_set_int64(Row *row, int column, int64 value) {
+    row_set_datum(row, column, Int64GetDatum(value));
+}
+
+void row_set_text(Row *row, int column, const char *value) {
+    if (value == NULL)
+        row_set_null(row, column);
+    else
+        row_set_datum(row, column, CStringGetTextDatum(value));
+}
+
+void row_set_null(Row *row, int column) {
+    TupleTableSlot *slot = edit(row);
+    AttrNumber attribute = row->table->catalog->attribute[column];
+
+    slot->tts_values[attribute - 1] = (Datum)0;
+    slot->tts_isnull[attribute - 1] = true;
+}
+
+void row_insert(Row *row) {
+    EState *estate = row->table->tables->estate;
+
+    Assert(row->stored == NULL);
+    compat_use_result_relation(estate, row->table->result);
+    compat_insert(row->table->result, estate, row->edited);
+}
+
+void row_update(Row *row) {
+    EState *estate = row->table->tables->estate;
+
+    Assert(row->stored != NULL && row->edited != NULL);
+    compat_use_result_relation(estate, row->table->result);
+    compat_update(row->table->result, estate, &row->table->tables->epq, row->stored, row->edited);
+}
+
+void row_delete(Row *row) {
+    EState *estate = row->table->tables->estate;
+
+    Assert(row->stored != NULL);
+    compat_use_result_relation(estate, row->table->result);
+    compat_delete(row->table->result, estate, &row->table->tables->epq, row->stored);
+}

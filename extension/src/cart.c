@@ -33,7 +33,6 @@ static KeptPlan open_cart_of_user = {
     .sql = "SELECT id::pg_catalog.int8, status::pg_catalog.text FROM shop.carts"
            " WHERE store_id = $1 AND user_id = $2 AND status = 'open'",
     .expected = SPI_OK_SELECT,
-    .read_only = true,
     .argument_count = 2,
     .argument_types = {INT4OID, INT8OID},
 };
@@ -45,7 +44,6 @@ static KeptPlan items_of_cart = {
            " JOIN shop.products product ON product.store_id = item.store_id AND product.id = item.product_id"
            " WHERE item.store_id = $1 AND item.cart_id = $2 ORDER BY item.id",
     .expected = SPI_OK_SELECT,
-    .read_only = true,
     .argument_count = 2,
     .argument_types = {INT4OID, INT8OID},
 };
@@ -92,7 +90,7 @@ static Row *lock_or_make_cart(Tables *tables, const ItemRequest *request) {
             return cart;
         if (changed)
             continue;
-        plans_begin();
+        plans_begin(PLANS_WRITE);
         plan_run(&insert_cart, (Datum[]){Int32GetDatum(request->context.store_id), Int64GetDatum(request->user_id)},
                  NULL);
         plans_end();
@@ -287,7 +285,7 @@ Datum shop_get_cart(PG_FUNCTION_ARGS) {
         response = problem(PROBLEM_FORBIDDEN, request_id, "The token does not allow acting for this user");
         return response_datum(fcinfo, &response);
     }
-    plans_begin();
+    plans_begin(PLANS_READ);
     response = read_cart(store_id, user_id, request_id);
     plans_end();
     return response_datum(fcinfo, &response);

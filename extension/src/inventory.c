@@ -171,7 +171,6 @@ static KeptPlan level_of_product = {
     .sql = "SELECT on_hand::pg_catalog.int4, reserved::pg_catalog.int4 FROM shop.inventory"
            " WHERE store_id = $1 AND product_id = $2",
     .expected = SPI_OK_SELECT,
-    .read_only = true,
     .argument_count = 2,
     .argument_types = {INT4OID, INT8OID},
 };
@@ -191,7 +190,7 @@ Datum shop_get_inventory(PG_FUNCTION_ARGS) {
         return response_datum(fcinfo, &response);
     }
     initStringInfo(&body);
-    plans_begin();
+    plans_begin(PLANS_READ);
     if (plan_run(&level_of_product, (Datum[]){Int32GetDatum(store_id), Int64GetDatum(product_id)}, NULL) == 1) {
         int32 on_hand = plan_int32(0, 1);
         int32 reserved = plan_int32(0, 2);

@@ -25,7 +25,6 @@ static KeptPlan order_by_id = {
     .name = "order_by_id",
     .sql = "SELECT " ORDER_COLUMNS " FROM shop.orders WHERE store_id = $1 AND id = $2",
     .expected = SPI_OK_SELECT,
-    .read_only = true,
     .argument_count = 2,
     .argument_types = {INT4OID, INT8OID},
 };
@@ -35,7 +34,6 @@ static KeptPlan orders_of_user = {
     .sql = "SELECT " ORDER_COLUMNS " FROM shop.orders WHERE store_id = $1 AND user_id = $2 AND id < $3"
            " ORDER BY id DESC LIMIT $4",
     .expected = SPI_OK_SELECT,
-    .read_only = true,
     .argument_count = 4,
     .argument_types = {INT4OID, INT8OID, INT8OID, INT8OID},
 };
@@ -45,7 +43,6 @@ static KeptPlan items_of_order = {
     .sql = "SELECT id::pg_catalog.int8, order_id::pg_catalog.int8, product_id::pg_catalog.int8, qty::pg_catalog.int4,"
            " price::pg_catalog.numeric FROM shop.order_items WHERE store_id = $1 AND order_id = $2 ORDER BY id",
     .expected = SPI_OK_SELECT,
-    .read_only = true,
     .argument_count = 2,
     .argument_types = {INT4OID, INT8OID},
 };
@@ -57,7 +54,6 @@ static KeptPlan events_of_order = {
            "request_id::pg_catalog.text, " ISO_TIME(
                "at") " FROM shop.order_events WHERE store_id = $1 AND order_id = $2 ORDER BY seq",
     .expected = SPI_OK_SELECT,
-    .read_only = true,
     .argument_count = 2,
     .argument_types = {INT4OID, INT8OID},
 };
@@ -139,7 +135,7 @@ static Datum order_answer(FunctionCallInfo fcinfo, void (*print)(StringInfo out,
         return response_datum(fcinfo, &response);
     }
     initStringInfo(&body);
-    plans_begin();
+    plans_begin(PLANS_READ);
     if (plan_run(&order_by_id, key, NULL) == 1 && may_act_for(fcinfo, 1, plan_int64(0, 2))) {
         print(&body, key);
         response = success(200, &body);
@@ -170,7 +166,7 @@ static Response list_answer(Datum *values, const PageRequest *page) {
 
     initStringInfo(&body);
     appendStringInfoChar(&body, '[');
-    plans_begin();
+    plans_begin(PLANS_READ);
     count = plan_run(&orders_of_user, values, page->has_limit ? NULL : "   n");
     for (int64 row = 0; row < count; row++) {
         if (row > 0)

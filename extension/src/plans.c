@@ -5,10 +5,14 @@
 #include "installation.h"
 #include "plans.h"
 
-void plans_begin(void) {
+/* How the plans between plans_begin and plans_end are run; they do not nest. */
+static PlanUse current_use;
+
+void plans_begin(PlanUse use) {
     MemoryContext caller = CurrentMemoryContext;
 
     require_migrated();
+    current_use = use;
     if (SPI_connect() != SPI_OK_CONNECT)
         elog(ERROR, "SPI_connect failed");
     /* SPI's own context goes with plans_end; what the caller makes of the results has to outlive it. */
@@ -35,7 +39,7 @@ int64 plan_run(KeptPlan *plan, Datum *values, const char *nulls) {
 
     if (plan->prepared == NULL)
         prepare(plan);
-    result = SPI_execute_plan(plan->prepared, values, nulls, plan->read_only, 0);
+    result = SPI_execute_plan(plan->prepared, values, nulls, current_use == PLANS_READ, 0);
     if (result != plan->expected)
         elog(ERROR, "statement \"%s\" returned %s", plan->name, SPI_result_code_string(result));
     return (int64)SPI_processed;

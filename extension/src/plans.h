@@ -17,14 +17,18 @@ typedef struct KeptPlan {
     const char *name; /* for error messages */
     const char *sql;
     int expected; /* SPI_OK_SELECT, SPI_OK_INSERT_RETURNING ... */
-    bool read_only;
     int argument_count;
     Oid argument_types[PLAN_MAX_ARGUMENTS];
     SPIPlanPtr prepared; /* set once it is kept */
 } KeptPlan;
 
-/* plans_begin and plans_end enclose the use of plans and their results. Raises SH001 before migrate(). */
-extern void plans_begin(void);
+/*
+ * plans_begin and plans_end enclose the use of plans and their results. A STABLE function only reads and keeps its
+ * snapshot; a VOLATILE one sees what has been committed up to each statement and what it wrote itself. Raises SH001 before
+ * migrate().
+ */
+typedef enum PlanUse { PLANS_READ, PLANS_WRITE } PlanUse;
+extern void plans_begin(PlanUse use);
 extern void plans_end(void);
 
 /*

@@ -27,7 +27,6 @@ static KeptPlan product_by_id = {
     .name = "product_by_id",
     .sql = "SELECT " PRODUCT_COLUMNS " FROM shop.products WHERE store_id = $1 AND id = $2",
     .expected = SPI_OK_SELECT,
-    .read_only = true,
     .argument_count = 2,
     .argument_types = {INT4OID, INT8OID},
 };
@@ -36,7 +35,6 @@ static KeptPlan products_after = {
     .name = "products_after",
     .sql = "SELECT " PRODUCT_COLUMNS " FROM shop.products WHERE store_id = $1 AND id > $2 ORDER BY id LIMIT $3",
     .expected = SPI_OK_SELECT,
-    .read_only = true,
     .argument_count = 3,
     .argument_types = {INT4OID, INT8OID, INT8OID},
 };
@@ -86,7 +84,7 @@ Datum shop_get_product(PG_FUNCTION_ARGS) {
         return response_datum(fcinfo, &response);
     }
     initStringInfo(&body);
-    plans_begin();
+    plans_begin(PLANS_READ);
     if (plan_run(&product_by_id, (Datum[]){Int32GetDatum(store_id), PG_GETARG_DATUM(1)}, NULL) == 1) {
         append_product(&body, 0);
         response = success(200, &body);
@@ -114,7 +112,7 @@ Datum shop_list_products(PG_FUNCTION_ARGS) {
     }
     initStringInfo(&body);
     appendStringInfoChar(&body, '[');
-    plans_begin();
+    plans_begin(PLANS_READ);
     count = plan_run(&products_after, (Datum[]){Int32GetDatum(store_id), Int64GetDatum(after), page.limit},
                      page.has_limit ? NULL : "  n");
     for (int64 row = 0; row < count; row++) {
@@ -177,7 +175,7 @@ Datum shop_create_product(PG_FUNCTION_ARGS) {
     if (refuse_fields(fcinfo, 1, request_id, &response))
         return response_datum(fcinfo, &response);
     initStringInfo(&body);
-    plans_begin();
+    plans_begin(PLANS_WRITE);
     if (plan_run(&insert_product,
                  (Datum[]){Int32GetDatum(store_id), PG_GETARG_DATUM(1), PG_GETARG_DATUM(2), PG_GETARG_DATUM(3)},
                  NULL) == 1) {
@@ -232,7 +230,7 @@ static Response update_answer(Datum *values, const char *nulls, const char *requ
     int64 count;
 
     initStringInfo(&body);
-    plans_begin();
+    plans_begin(PLANS_WRITE);
     count = run_update(values, nulls);
     if (count == 1) {
         append_product(&body, 0);

@@ -11,6 +11,9 @@
 --   CREATE ROLE gateway LOGIN PASSWORD '...' IN ROLE shop_gateway;
 \set ON_ERROR_STOP on
 
+-- Whoever may create objects in a schema on the search path must not get his operators run by a superuser.
+SET search_path = pg_catalog, pg_temp;
+
 DO $roles$
 DECLARE
     wanted text;
@@ -25,7 +28,7 @@ BEGIN
     ALTER SCHEMA shop OWNER TO shop_owner;
     FOR owned IN
         SELECT relation.oid::pg_catalog.regclass AS name FROM pg_catalog.pg_class relation
-        WHERE relation.relnamespace = 'shop'::pg_catalog.regnamespace AND relation.relkind = 'r'
+        WHERE relation.relnamespace = 'shop'::pg_catalog.regnamespace AND relation.relkind IN ('r', 'v')
     LOOP
         EXECUTE pg_catalog.format('ALTER TABLE %s OWNER TO shop_owner', owned.name);
     END LOOP;
@@ -39,3 +42,5 @@ END
 $roles$;
 
 SELECT shop.grant_roles();
+
+RESET search_path;

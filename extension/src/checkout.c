@@ -160,12 +160,13 @@ static int64 place_order(Tables *tables, const CheckoutRequest *request, Basket 
     row_set_int64(order, ORDER_USER_ID, request->user_id);
     row_set_int64(order, ORDER_CART_ID, request->cart_id);
     row_set_datum(order, ORDER_TOTAL_PRICE, money_numeric(basket->total));
-    order_transition(tables, context, order, ORDER_PLACED, NULL);
+    order_start(tables, context, order, ORDER_PLACED);
 
     for (int i = 0; i < basket->lines.count; i++) {
         StockLine *line = &basket->lines.line[i];
         Row *item = row_new(tables, ORDER_ITEMS);
 
+        line->order_id = order_id;
         line->order_item_id = row_next_id(tables, ORDER_ITEMS);
         row_set_int32(item, ORDER_ITEM_STORE_ID, context->store_id);
         row_set_int64(item, ORDER_ITEM_ID, line->order_item_id);
@@ -173,6 +174,7 @@ static int64 place_order(Tables *tables, const CheckoutRequest *request, Basket 
         row_set_int64(item, ORDER_ITEM_PRODUCT_ID, line->product_id);
         row_set_int32(item, ORDER_ITEM_QTY, line->qty);
         row_set_datum(item, ORDER_ITEM_PRICE, money_numeric(line->price));
+        row_set_int32(item, ORDER_ITEM_RETURNED, 0);
         row_insert(item);
     }
     outbox_put(tables, context, OUTBOX_TOPIC_PAYMENT, order_id, psprintf("{\"orderId\": " INT64_FORMAT "}", order_id));
@@ -235,6 +237,7 @@ static Response check_out_cart(Tables *tables, const CheckoutRequest *request) {
 
     order_id = place_order(tables, request, &basket);
     inventory_move(tables, &request->context, STOCK_RESERVE, order_id, &basket.lines);
+    inventory_write(&basket.lines);
     close_cart(cart);
     return created(request, &basket, order_id);
 }

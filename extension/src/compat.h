@@ -52,4 +52,11 @@
         ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)))
 #endif
 
+/* A set-returning function that fills a tuplestore: before 15 without help from the server, in compat.c. */
+#if PG_VERSION_NUM >= 150000
+#define compat_materialize_result(fcinfo) InitMaterializedSRF(fcinfo, 0)
+#else
+extern void compat_materialize_result(FunctionCallInfo fcinfo);
+#endif
+
 #endif

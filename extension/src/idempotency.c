@@ -166,6 +166,7 @@ bool idempotency_replay(Tables *tables, const IdempotencyKey *key, Response *res
     response->body = row_text(row, KEY_BODY);
     response->replayed = true;
     response->order_id = row_is_null(row, KEY_ORDER_ID) ? 0 : row_int64(row, KEY_ORDER_ID);
+    response->location = row_is_null(row, KEY_LOCATION) ? NULL : row_text(row, KEY_LOCATION);
     return true;
 }
 
@@ -189,6 +190,7 @@ void idempotency_store(Tables *tables, const IdempotencyKey *key, const Response
     row_set_text(row, KEY_BODY, response->body);
     if (response->order_id != 0)
         row_set_int64(row, KEY_ORDER_ID, response->order_id);
+    row_set_text(row, KEY_LOCATION, response->location);
     row_set_datum(row, KEY_CREATED_AT, TimestampTzGetDatum(GetCurrentTimestamp()));
     row_insert(row);
 }

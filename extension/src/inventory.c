@@ -15,11 +15,14 @@ static const struct {
     int on_hand;
     int reserved;
 } movements[] = {
-    [STOCK_RESTOCK] = {"restock", +1, 0},
-    [STOCK_RESERVE] = {"reserve", 0, +1},
-    [STOCK_COMMIT] = {"commit", -1, -1},
-    [STOCK_RELEASE] = {"release", 0, -1},
+    [STOCK_RESTOCK] = {"restock", +1, 0}, [STOCK_RESERVE] = {"reserve", 0, +1}, [STOCK_COMMIT] = {"commit", -1, -1},
+    [STOCK_RELEASE] = {"release", 0, -1}, [STOCK_SELL] = {"sell", -1, 0},       [STOCK_RETURN] = {"return", +1, 0},
+    [STOCK_ADJUST] = {"adjust", +1, 0},
 };
+
+const char *stock_movement_name(StockMovement movement) {
+    return movements[movement].kind;
+}
 
 void stock_lines_add(StockLines *lines, StockLine line) {
     if (lines->count == lines->capacity) {
@@ -38,27 +41,30 @@ static int compare_products(const void *left, const void *right) {
 }
 
 void inventory_lock(Tables *tables, const RequestContext *context, StockLines *lines) {
-    qsort(lines->line, lines->count, sizeof(StockLine), compare_products);
+    if (lines->count > 1)
+        qsort(lines->line, lines->count, sizeof(StockLine), compare_products);
     for (int i = 0; i < lines->count; i++) {
         StockLine *line = &lines->line[i];
 
-        if (i > 0 && line->product_id == line[-1].product_id)
+        if (i > 0 && line->product_id == line[-1].product_id) {
             line->level = line[-1].level;
-        else
-            line->level = row_lock(tables, INVENTORY_BY_PRODUCT,
-                                   ROW_KEY(Int32GetDatum(context->store_id), Int64GetDatum(line->product_id)));
+            continue;
+        }
+        line->level = palloc0(sizeof(StockLevel));
+        line->level->row = row_lock(tables, INVENTORY_BY_PRODUCT,
+                                    ROW_KEY(Int32GetDatum(context->store_id), Int64GetDatum(line->product_id)));
     }
 }
 
 int32 inventory_available(const StockLine *line) {
-    if (line->level == NULL)
-        return 0;
-    return row_int32(line->level, INVENTORY_ON_HAND) - row_int32(line->level, INVENTORY_RESERVED);
+    const Row *row = line->level->row;
+
+    return row == NULL ? 0 : row_int32(row, INVENTORY_ON_HAND) - row_int32(row, INVENTORY_RESERVED);
 }
 
 /* write_movement adds one row to the ledger. */
-static void write_movement(Tables *tables, const RequestContext *context, StockMovement movement, int64 order_id,
-                           const StockLine *line, TimestampTz now) {
+static void write_movement(Tables *tables, const RequestContext *context, StockMovement movement, const StockLine *line,
+                           TimestampTz now) {
     Row *row = row_new(tables, STOCK_MOVEMENTS);
 
     row_set_int32(row, MOVEMENT_STORE_ID, context->store_id);
@@ -67,8 +73,8 @@ static void write_movement(Tables *tables, const RequestContext *context, StockM
     row_set_text(row, MOVEMENT_KIND, movements[movement].kind);
     row_set_int32(row, MOVEMENT_ON_HAND_DELTA, movements[movement].on_hand * line->qty);
     row_set_int32(row, MOVEMENT_RESERVED_DELTA, movements[movement].reserved * line->qty);
-    if (order_id != 0)
-        row_set_int64(row, MOVEMENT_ORDER_ID, order_id);
+    if (line->order_id != 0)
+        row_set_int64(row, MOVEMENT_ORDER_ID, line->order_id);
     if (line->order_item_id != 0)
         row_set_int64(row, MOVEMENT_ORDER_ITEM_ID, line->order_item_id);
     row_set_text(row, MOVEMENT_ACTOR, context->actor);
@@ -78,23 +84,34 @@ static void write_movement(Tables *tables, const RequestContext *context, StockM
 }
 
 void inventory_move(Tables *tables, const RequestContext *context, StockMovement movement, int64 order_id,
-                    StockLines *lines) {
+                    const StockLines *lines) {
     TimestampTz now = GetCurrentTimestamp();
 
     for (int i = 0; i < lines->count; i++) {
         const StockLine *line = &lines->line[i];
-        Row *level = line->level;
+        Row *row = line->level->row;
 
-        if (level == NULL)
+        if (line->order_id != order_id || line->qty == 0)
+            continue;
+        if (row == NULL)
             raise_invariant_lost(psprintf("Product " INT64_FORMAT " has no inventory row.", line->product_id));
-        write_movement(tables, context, movement, order_id, line, now);
-        row_set_int32(level, INVENTORY_ON_HAND,
-                      row_int32(level, INVENTORY_ON_HAND) + movements[movement].on_hand * line->qty);
-        row_set_int32(level, INVENTORY_RESERVED,
-                      row_int32(level, INVENTORY_RESERVED) + movements[movement].reserved * line->qty);
-        row_set_datum(level, INVENTORY_UPDATED_AT, TimestampTzGetDatum(now));
-        if (i + 1 == lines->count || line[1].level != level)
-            row_update(level);
+        write_movement(tables, context, movement, line, now);
+        row_set_int32(row, INVENTORY_ON_HAND,
+                      row_int32(row, INVENTORY_ON_HAND) + movements[movement].on_hand * line->qty);
+        row_set_int32(row, INVENTORY_RESERVED,
+                      row_int32(row, INVENTORY_RESERVED) + movements[movement].reserved * line->qty);
+        row_set_datum(row, INVENTORY_UPDATED_AT, TimestampTzGetDatum(now));
+        line->level->changed = true;
+    }
+}
+
+void inventory_write(const StockLines *lines) {
+    for (int i = 0; i < lines->count; i++) {
+        StockLevel *level = lines->line[i].level;
+
+        if (level->changed)
+            row_update(level->row);
+        level->changed = false;
     }
 }
 
@@ -107,12 +124,13 @@ static Response restock_locked(Tables *tables, const RequestContext *context, St
     stock_lines_add(&lines, delivery);
     inventory_lock(tables, context, &lines);
     line = &lines.line[0];
-    if (line->level == NULL)
+    if (line->level->row == NULL)
         return problem(PROBLEM_PRODUCT_NOT_FOUND, context->request_id, "Product not found");
-    if (line->qty > PG_INT32_MAX - row_int32(line->level, INVENTORY_ON_HAND))
+    if (line->qty > PG_INT32_MAX - row_int32(line->level->row, INVENTORY_ON_HAND))
         return problem(PROBLEM_INVALID_FIELD, context->request_id, "qty is too large: at most %d units can be in stock",
                        PG_INT32_MAX);
     inventory_move(tables, context, STOCK_RESTOCK, 0, &lines);
+    inventory_write(&lines);
     initStringInfo(&body);
     appendStringInfo(&body, "{\"product_id\":" INT64_FORMAT ",\"available_qty\":%d}", line->product_id,
                      inventory_available(line));
@@ -162,6 +180,82 @@ Datum shop_restock(PG_FUNCTION_ARGS) {
         idempotency_init(&key, &context, actor_id, "restock", normalised_key,
                          psprintf("product=" INT64_FORMAT " qty=%d", line.product_id, line.qty));
         response = restock(&context, &key, line);
+    }
+    return response_datum(fcinfo, &response);
+}
+
+static KeptPlan holders_of_product = {
+    .name = "holders_of_product",
+    .sql = "SELECT coalesce(pg_catalog.string_agg(holder.order_id::pg_catalog.text, ',' ORDER BY holder.order_id), '')"
+           " FROM (SELECT DISTINCT item.order_id FROM shop.order_items item"
+           " JOIN shop.orders purchase ON purchase.store_id = item.store_id AND purchase.id = item.order_id"
+           " WHERE item.store_id = $1 AND item.product_id = $2 AND purchase.status = 'pending'"
+           " ORDER BY item.order_id LIMIT 100) holder",
+    .expected = SPI_OK_SELECT,
+    .argument_count = 2,
+    .argument_types = {INT4OID, INT8OID},
+};
+
+/* stock_reserved refuses a count that is below what pending orders hold, and lists those orders (at most 100). */
+static Response stock_reserved(const RequestContext *context, const StockLine *line) {
+    Response refusal;
+
+    plans_begin(PLANS_WRITE);
+    plan_run(&holders_of_product, (Datum[]){Int32GetDatum(context->store_id), Int64GetDatum(line->product_id)}, NULL);
+    refusal = problem_with(PROBLEM_STOCK_RESERVED, context->request_id, psprintf(",\"orderIds\":[%s]", plan_text(0, 1)),
+                           "Pending orders hold %d units of product " INT64_FORMAT,
+                           row_int32(line->level->row, INVENTORY_RESERVED), line->product_id);
+    plans_end();
+    return refusal;
+}
+
+/* adjust sets the units in the house to what was counted, if they are still what the counter believed. */
+static Response adjust(Tables *tables, const RequestContext *context, int64 product_id, int32 expected, int32 counted) {
+    StockLines lines = {0};
+    StringInfoData body;
+    StockLine *line;
+    int32 on_hand;
+
+    stock_lines_add(&lines, (StockLine){.product_id = product_id});
+    inventory_lock(tables, context, &lines);
+    line = &lines.line[0];
+    if (line->level->row == NULL)
+        return problem(PROBLEM_INVENTORY_NOT_FOUND, context->request_id, "Inventory not found");
+    on_hand = row_int32(line->level->row, INVENTORY_ON_HAND);
+    if (on_hand != expected)
+        return problem_with(PROBLEM_STOCK_CHANGED, context->request_id, psprintf(",\"on_hand\":%d", on_hand),
+                            "on_hand is %d, not %d", on_hand, expected);
+    if (counted < row_int32(line->level->row, INVENTORY_RESERVED))
+        return stock_reserved(context, line);
+    line->qty = counted - on_hand;
+    inventory_move(tables, context, STOCK_ADJUST, 0, &lines);
+    inventory_write(&lines);
+    initStringInfo(&body);
+    appendStringInfo(&body, "{\"product_id\":" INT64_FORMAT ",\"available_qty\":%d,\"on_hand\":%d,\"reserved\":%d}",
+                     product_id, inventory_available(line), counted, row_int32(line->level->row, INVENTORY_RESERVED));
+    return success(200, &body);
+}
+
+PG_FUNCTION_INFO_V1(shop_adjust_stock);
+
+/* shop.adjust_stock(store_id, product_id, expected_on_hand, counted, actor, request_id) */
+Datum shop_adjust_stock(PG_FUNCTION_ARGS) {
+    RequestContext context = {
+        .store_id = argument_store_id(fcinfo, 0),
+        .actor = argument_text(fcinfo, 4),
+        .request_id = argument_text(fcinfo, 5),
+    };
+    Response response;
+
+    if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
+        response = problem(PROBLEM_INVALID_FIELD, context.request_id, "productId and expectedOnHand must be integers");
+    else if (argument_int32(fcinfo, 3, -1) < 0)
+        response = problem(PROBLEM_INVALID_FIELD, context.request_id, "counted must be a non-negative integer");
+    else {
+        Tables *tables = tables_begin("shop.adjust_stock");
+
+        response = adjust(tables, &context, PG_GETARG_INT64(1), PG_GETARG_INT32(2), PG_GETARG_INT32(3));
+        tables_end(tables);
     }
     return response_datum(fcinfo, &response);
 }

@@ -9,13 +9,20 @@
 #include "arguments.h"
 #include "tables.h"
 
+/* The locked level of one product, shared by all lines of that product. */
+typedef struct StockLevel {
+    Row *row;     /* NULL: the product has no inventory row */
+    bool changed; /* there is something for inventory_write to store */
+} StockLevel;
+
 /* A quantity of one product, as a line of an order or a delivery. */
 typedef struct StockLine {
+    int64 order_id; /* 0 where it belongs to none */
+    int64 order_item_id;
     int64 product_id;
     int32 qty;
-    int64 price;         /* cents per unit, where the line is sold */
-    int64 order_item_id; /* 0 while there is none */
-    Row *level;          /* the locked inventory row, set by inventory_lock; NULL: the product has none */
+    int64 price;       /* cents per unit, where the line is sold */
+    StockLevel *level; /* set by inventory_lock */
 } StockLine;
 
 /* Lines that grow one by one; start with zeroes. */
@@ -29,8 +36,14 @@ typedef enum StockMovement {
     STOCK_RESTOCK, /* goods came in */
     STOCK_RESERVE, /* an order was placed */
     STOCK_COMMIT,  /* it was paid: the goods go out */
-    STOCK_RELEASE  /* it was not: they are free again */
+    STOCK_RELEASE, /* it was not: they are free again */
+    STOCK_SELL,    /* an order was placed and paid at once: the goods go out */
+    STOCK_RETURN,  /* goods of a paid order came back, fit for sale */
+    STOCK_ADJUST   /* somebody counted */
 } StockMovement;
+
+/* stock_movement_name gives the word in the ledger's column "kind". */
+extern const char *stock_movement_name(StockMovement movement);
 
 /* stock_lines_add appends a line. */
 extern void stock_lines_add(StockLines *lines, StockLine line);
@@ -45,10 +58,14 @@ extern void inventory_lock(Tables *tables, const RequestContext *context, StockL
 extern int32 inventory_available(const StockLine *line);
 
 /*
- * inventory_move applies one kind of movement to all lines: ledger rows and new levels. order_id is 0 for movements
- * that belong to no order. The CHECKs of the table refuse levels below zero (23514), which callers exclude beforehand.
+ * inventory_move applies one kind of movement to the lines of one order (0: the lines without one): ledger rows now,
+ * new levels at inventory_write. The CHECKs of the table refuse levels below zero (23514); callers exclude them
+ * beforehand.
  */
 extern void inventory_move(Tables *tables, const RequestContext *context, StockMovement movement, int64 order_id,
-                           StockLines *lines);
+                           const StockLines *lines);
+
+/* inventory_write stores the levels that changed, each once. */
+extern void inventory_write(const StockLines *lines);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * The order state machine: one table of transitions, one function that performs them with their history row.
+ * The order state machine: one table of transitions, and one function that performs them, with the history row and what
+ * the transition does to the stock.
  */
 #ifndef SHOP_ORDER_STATE_H
 #define SHOP_ORDER_STATE_H
@@ -7,23 +8,66 @@
 #include "postgres.h"
 
 #include "arguments.h"
+#include "inventory.h"
 #include "tables.h"
 
+#define ORDER_QUEUED    "QUEUED"
 #define ORDER_PENDING   "pending"
 #define ORDER_CONFIRMED "CONFIRMED"
 #define ORDER_CANCELLED "CANCELLED"
+#define ORDER_FULFILLED "FULFILLED"
+#define ORDER_REFUNDED  "REFUNDED"
 
-typedef enum OrderEvent { ORDER_PLACED, ORDER_PAYMENT_CAPTURED, ORDER_PAYMENT_DECLINED } OrderEvent;
+typedef enum OrderEvent {
+    ORDER_PLACED,           /* checkout made it */
+    ORDER_ACCEPTED,         /* intake took it, to be processed later */
+    ORDER_PROCESSED,        /* intake's processing went well */
+    ORDER_FAILED,           /* intake's processing could not be done */
+    ORDER_PAYMENT_CAPTURED, /* the provider has the money */
+    ORDER_PAYMENT_DECLINED, /* the provider refused for good */
+    ORDER_CANCEL,           /* customer or administrator */
+    ORDER_EXPIRE,           /* nobody paid in time */
+    ORDER_FULFIL,           /* the goods are on their way */
+    ORDER_REFUND            /* all the money went back */
+} OrderEvent;
 
-/* order_may tells whether the event is a legal one in the status that the row has. */
-extern bool order_may(const Row *order, OrderEvent event);
+typedef enum ChangeResult {
+    CHANGE_APPLIED,
+    CHANGE_ALREADY, /* the order is in the status that the event leads to: a quiet success */
+    CHANGE_ILLEGAL  /* the event does not fit the order's status */
+} ChangeResult;
+
+/* Orders that are locked together with the stock of their lines. */
+typedef struct LockedOrders {
+    int count;
+    Row **row;        /* NULL: there is no such order, or somebody else holds it */
+    StockLines lines; /* of all the orders, each with its order_id; lines without a product are left out */
+} LockedOrders;
 
 /*
- * order_transition sets the status that the event leads to and writes the history row. A new order (row_new) is
- * inserted, a locked one updated. reason may be NULL. Raises SH003 for an event that is not legal: callers ask
- * order_may first.
+ * orders_lock locks the products of all the orders in ascending order, then the orders: the lock order of all of
+ * pg_shop. ids: ascending. skip_locked: orders that somebody else holds are left out instead of waited for.
  */
-extern void order_transition(Tables *tables, const RequestContext *context, Row *order, OrderEvent event,
-                             const char *reason);
+extern void orders_lock(Tables *tables, const RequestContext *context, const int64 *ids, int count, bool skip_locked,
+                        LockedOrders *orders);
+
+/*
+ * order_change applies an event to a locked order: status, history row, stock. reason may be NULL. The changed levels
+ * are stored by inventory_write(&orders->lines), which the caller calls once at the end.
+ */
+extern ChangeResult order_change(Tables *tables, const RequestContext *context, const LockedOrders *orders, Row *order,
+                                 OrderEvent event, const char *reason);
+
+/*
+ * order_return_all takes what has not come back yet of a locked order's goods back into stock: ledger, levels (stored
+ * by inventory_write) and the lines' returned quantity.
+ */
+extern void order_return_all(Tables *tables, const RequestContext *context, const LockedOrders *orders, int64 order_id);
+
+/*
+ * order_start gives a new order (row_new) its first status by ORDER_PLACED or ORDER_ACCEPTED, inserts it and writes the
+ * first history row. Stock is the caller's, whose lines have no ids yet.
+ */
+extern void order_start(Tables *tables, const RequestContext *context, Row *order, OrderEvent event);
 
 #endif

@@ -13,6 +13,12 @@
 /* The payment of an order is asked for: the message {"orderId":...} of the contract, section 4. */
 #define OUTBOX_TOPIC_PAYMENT "payment"
 
+/* Money is to go back: {"refundId":...,"orderId":...}. Handled by the poller straight from the outbox. */
+#define OUTBOX_TOPIC_REFUND "refund"
+
+/* An accepted intake order is to be processed: the message of the contract, section 4. */
+#define OUTBOX_TOPIC_INTAKE "intake"
+
 /* outbox_put adds a message about an order. body: JSON text. */
 extern void outbox_put(Tables *tables, const RequestContext *context, const char *topic, int64 order_id,
                        const char *body);

@@ -1,120 +1,365 @@
 /*
- * shop.settle_payment: the outcome of an order's payment is applied exactly once. The poller calls it for every
- * delivery of the payment message, however often that comes. Locks: products ascending, then the order, as everywhere.
+ * Payment attempts: shop.begin_payment, apply_payment, settle_payment. An attempt's outcome may be told several times,
+ * late and out of order; states are ranked, and older news never moves an attempt back.
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 #include "arguments.h"
 #include "errors.h"
-#include "inventory.h"
+#include "money.h"
 #include "order_state.h"
 #include "outbox.h"
+#include "payment.h"
+#include "plans.h"
 #include "tables.h"
 
-typedef struct Settlement {
+/* The states of an attempt with their ranks: news of a lower or equal rank is old. */
+static const struct {
+    const char *name;
+    int rank;
+    bool open; /* the outcome is not final */
+} attempt_states[] = {
+    {"requested", 0, true}, {"unknown", 1, true}, {"authorized", 2, true},
+    {"declined", 3, false}, {"voided", 3, false}, {"captured", 4, false},
+};
+
+#define STATE_REQUESTED  "requested"
+#define STATE_UNKNOWN    "unknown"
+#define STATE_AUTHORIZED "authorized"
+#define STATE_DECLINED   "declined"
+#define STATE_VOIDED     "voided"
+#define STATE_CAPTURED   "captured"
+
+/* What is told of an attempt. Texts may be NULL where unknown. */
+typedef struct Outcome {
     RequestContext context;
-    int64 order_id;
-    bool paid;
-    const char *reason; /* of a refusal, for the history; may be NULL */
-    int64 outbox_id;    /* the message to finish in the same commit; 0: none */
-} Settlement;
+    const char *state;
+    const char *provider_reference;
+    const char *reason;
+    int64 amount;    /* cents; -1: the amount asked for */
+    int64 outbox_id; /* the message to finish in the same commit once the outcome is final; 0: none */
+} Outcome;
 
 typedef struct SettlementResult {
     const char *result;
     const char *order_status; /* NULL: there is no such order */
 } SettlementResult;
 
-/* read_order_lines reads the lines of an order. */
-static void read_order_lines(Tables *tables, const Settlement *settlement, StockLines *lines) {
+/* state_index finds an attempt's state by its name; -1 for any other word. */
+static int state_index(const char *name) {
+    for (int i = 0; i < (int)lengthof(attempt_states); i++)
+        if (strcmp(attempt_states[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+static bool is_open(const char *state) {
+    int index = state_index(state);
+
+    return index >= 0 && attempt_states[index].open;
+}
+
+/* find_attempt locks the first attempt of the order that fits; NULL when none does. */
+static Row *find_attempt(Tables *tables, const RequestContext *context, int64 order_id, bool (*fits)(const char *)) {
     RowScan *scan =
-        row_scan_begin(tables, ORDER_ITEMS_BY_ORDER,
-                       ROW_KEY(Int32GetDatum(settlement->context.store_id), Int64GetDatum(settlement->order_id)));
+        row_scan_begin(tables, ATTEMPTS_BY_ORDER, ROW_KEY(Int32GetDatum(context->store_id), Int64GetDatum(order_id)));
+    int64 found = 0;
     Row *row;
 
-    while ((row = row_scan_next(scan)) != NULL)
-        stock_lines_add(lines, (StockLine){
-                                   .product_id = row_int64(row, ORDER_ITEM_PRODUCT_ID),
-                                   .qty = row_int32(row, ORDER_ITEM_QTY),
-                                   .order_item_id = row_int64(row, ORDER_ITEM_ID),
-                               });
+    while (found == 0 && (row = row_scan_next(scan)) != NULL)
+        if (fits(row_text(row, ATTEMPT_STATUS)))
+            found = row_int64(row, ATTEMPT_ID);
     row_scan_end(scan);
+    if (found == 0)
+        return NULL;
+    return row_lock(tables, ATTEMPTS_BY_ID, ROW_KEY(Int32GetDatum(context->store_id), Int64GetDatum(found)));
 }
 
-/* settle_pending applies the outcome, unless another delivery of the message did while this one waited. */
-static SettlementResult settle_pending(Tables *tables, const Settlement *settlement) {
-    OrderEvent event = settlement->paid ? ORDER_PAYMENT_CAPTURED : ORDER_PAYMENT_DECLINED;
+static bool is_captured(const char *state) {
+    return strcmp(state, STATE_CAPTURED) == 0;
+}
+
+static bool is_any(const char *state) {
+    return true;
+}
+
+Row *captured_attempt(Tables *tables, const RequestContext *context, int64 order_id) {
+    return find_attempt(tables, context, order_id, is_captured);
+}
+
+Row *open_attempt(Tables *tables, const RequestContext *context, int64 order_id) {
+    return find_attempt(tables, context, order_id, is_open);
+}
+
+/* new_attempt begins the row of an attempt to pay the order's total. */
+static Row *new_attempt(Tables *tables, const RequestContext *context, const Row *order, const char *provider) {
+    Datum now = TimestampTzGetDatum(GetCurrentTimestamp());
+    Row *row = row_new(tables, PAYMENT_ATTEMPTS);
+
+    row_set_int32(row, ATTEMPT_STORE_ID, context->store_id);
+    row_set_int64(row, ATTEMPT_ID, row_next_id(tables, PAYMENT_ATTEMPTS));
+    row_set_int64(row, ATTEMPT_ORDER_ID, row_int64(order, ORDER_ID));
+    row_set_text(row, ATTEMPT_PROVIDER, provider);
+    row_set_text(row, ATTEMPT_STATUS, STATE_REQUESTED);
+    row_set_datum(row, ATTEMPT_AMOUNT, row_datum(order, ORDER_TOTAL_PRICE));
+    row_set_datum(row, ATTEMPT_CAPTURED_AMOUNT, money_numeric(0));
+    row_set_datum(row, ATTEMPT_REFUNDED_AMOUNT, money_numeric(0));
+    row_set_text(row, ATTEMPT_REQUEST_ID, context->request_id);
+    row_set_datum(row, ATTEMPT_CREATED_AT, now);
+    row_set_datum(row, ATTEMPT_UPDATED_AT, now);
+    return row;
+}
+
+/* set_state fills in what the outcome tells of the attempt. */
+static void set_state(Row *attempt, const Outcome *outcome, const char *state) {
+    row_set_text(attempt, ATTEMPT_STATUS, state);
+    if (outcome->provider_reference != NULL)
+        row_set_text(attempt, ATTEMPT_PROVIDER_REFERENCE, outcome->provider_reference);
+    if (outcome->reason != NULL)
+        row_set_text(attempt, ATTEMPT_REASON, outcome->reason);
+    if (is_captured(state))
+        row_set_datum(attempt, ATTEMPT_CAPTURED_AMOUNT, row_datum(attempt, ATTEMPT_AMOUNT));
+    row_set_datum(attempt, ATTEMPT_UPDATED_AT, TimestampTzGetDatum(GetCurrentTimestamp()));
+}
+
+/*
+ * give_back asks for the money of an attempt that has no order to pay: the order was cancelled meanwhile, or another
+ * attempt paid it. attempt: stored in its new state.
+ */
+static const char *give_back(Tables *tables, const Outcome *outcome, int64 attempt_id, const char *kind) {
+    Row *attempt;
+
+    tables_look_again(tables);
+    attempt =
+        row_lock(tables, ATTEMPTS_BY_ID, ROW_KEY(Int32GetDatum(outcome->context.store_id), Int64GetDatum(attempt_id)));
+    refund_request(tables, &outcome->context, attempt, kind, money_cents(row_datum(attempt, ATTEMPT_AMOUNT)),
+                   "the order did not need this payment any more");
+    return strcmp(kind, REFUND_KIND_VOID) == 0 ? "void_requested" : "refund_requested";
+}
+
+/* change_order lets a final outcome change the order, or gives the money back where the order cannot take it. */
+static const char *change_order(Tables *tables, const Outcome *outcome, const LockedOrders *orders, Row *order,
+                                int64 attempt_id) {
+    ChangeResult change;
+
+    if (is_captured(outcome->state)) {
+        change = order_change(tables, &outcome->context, orders, order, ORDER_PAYMENT_CAPTURED, outcome->reason);
+        inventory_write(&orders->lines);
+        return change == CHANGE_APPLIED ? "settled" : give_back(tables, outcome, attempt_id, REFUND_KIND_REFUND);
+    }
+    if (strcmp(outcome->state, STATE_AUTHORIZED) == 0 && strcmp(row_text(order, ORDER_STATUS), ORDER_PENDING) != 0)
+        return give_back(tables, outcome, attempt_id, REFUND_KIND_VOID);
+    if (is_open(outcome->state))
+        return "recorded";
+    change = order_change(tables, &outcome->context, orders, order, ORDER_PAYMENT_DECLINED, outcome->reason);
+    inventory_write(&orders->lines);
+    return change == CHANGE_APPLIED ? "settled" : "already_settled";
+}
+
+/* apply brings the news to the attempt (locked, or new) and the locked order. */
+static const char *apply(Tables *tables, const Outcome *outcome, const LockedOrders *orders, Row *order, Row *attempt,
+                         bool is_new) {
+    int known = state_index(row_text(attempt, ATTEMPT_STATUS));
+    int news = state_index(outcome->state);
+    int64 asked = money_cents(row_datum(attempt, ATTEMPT_AMOUNT));
+    bool mismatch = is_captured(outcome->state) && outcome->amount >= 0 && outcome->amount != asked;
+
+    if (!is_new && attempt_states[news].rank <= attempt_states[known].rank)
+        return attempt_states[known].open ? "recorded" : "already_settled";
+    if (mismatch)
+        row_set_text(attempt, ATTEMPT_REASON,
+                     psprintf("amount_mismatch: captured " INT64_FORMAT ".%02d", outcome->amount / 100,
+                              (int)(outcome->amount % 100)));
+    set_state(attempt, outcome, mismatch ? STATE_UNKNOWN : outcome->state);
+    if (is_new)
+        row_insert(attempt);
+    else
+        row_update(attempt);
+    return mismatch ? "amount_mismatch" : change_order(tables, outcome, orders, order, row_int64(attempt, ATTEMPT_ID));
+}
+
+/* finish_message finishes the outbox message when the payment needs no further work. */
+static void finish_message(Tables *tables, const Outcome *outcome) {
+    if (outcome->outbox_id != 0 && !is_open(outcome->state))
+        outbox_mark_delivered(tables, &outcome->context, outcome->outbox_id);
+}
+
+/* settle_order applies the outcome to the order's attempt, which is made where there is none yet. */
+static SettlementResult settle_order(Tables *tables, const Outcome *outcome, int64 order_id, const char *provider) {
     SettlementResult result = {.result = "already_settled"};
-    StockLines lines = {0};
+    LockedOrders orders;
+    Row *attempt;
     Row *order;
 
-    read_order_lines(tables, settlement, &lines);
-    inventory_lock(tables, &settlement->context, &lines);
-    order = row_lock(tables, ORDERS_BY_ID,
-                     ROW_KEY(Int32GetDatum(settlement->context.store_id), Int64GetDatum(settlement->order_id)));
+    orders_lock(tables, &outcome->context, &order_id, 1, false, &orders);
+    order = orders.row[0];
     if (order == NULL)
-        raise_invariant_lost("An order vanished while it was being settled.");
-    if (order_may(order, event)) {
-        order_transition(tables, &settlement->context, order, event, settlement->reason);
-        inventory_move(tables, &settlement->context, settlement->paid ? STOCK_COMMIT : STOCK_RELEASE,
-                       settlement->order_id, &lines);
-        result.result = "settled";
-    }
+        return (SettlementResult){.result = "order_not_found"};
+    attempt = find_attempt(tables, &outcome->context, order_id, is_any);
+    if (attempt != NULL && is_open(row_text(attempt, ATTEMPT_STATUS)))
+        result.result = apply(tables, outcome, &orders, order, attempt, false);
+    else if (attempt == NULL && strcmp(row_text(order, ORDER_STATUS), ORDER_PENDING) == 0)
+        result.result =
+            apply(tables, outcome, &orders, order, new_attempt(tables, &outcome->context, order, provider), true);
     result.order_status = row_text(order, ORDER_STATUS);
+    finish_message(tables, outcome);
     return result;
 }
 
-/* settle finds what the message is about and finishes the message with it. */
-static SettlementResult settle(Tables *tables, const Settlement *settlement) {
-    SettlementResult result = {.result = "order_not_found"};
-    Row *order = row_find(tables, ORDERS_BY_ID,
-                          ROW_KEY(Int32GetDatum(settlement->context.store_id), Int64GetDatum(settlement->order_id)));
+/* settle_attempt applies the outcome to the attempt that it names. */
+static SettlementResult settle_attempt(Tables *tables, const Outcome *outcome, int64 attempt_id) {
+    Datum key[] = {Int32GetDatum(outcome->context.store_id), Int64GetDatum(attempt_id)};
+    Row *attempt = row_find(tables, ATTEMPTS_BY_ID, key, 2);
+    SettlementResult result;
+    LockedOrders orders;
+    int64 order_id;
 
-    if (order == NULL)
-        return result;
-    if (strcmp(row_text(order, ORDER_STATUS), ORDER_PENDING) == 0) {
-        result = settle_pending(tables, settlement);
-    } else {
-        result.result = "already_settled";
-        result.order_status = row_text(order, ORDER_STATUS);
-    }
-    if (settlement->outbox_id != 0)
-        outbox_mark_delivered(tables, &settlement->context, settlement->outbox_id);
+    if (attempt == NULL)
+        return (SettlementResult){.result = "attempt_not_found"};
+    order_id = row_int64(attempt, ATTEMPT_ORDER_ID);
+    orders_lock(tables, &outcome->context, &order_id, 1, false, &orders);
+    if (orders.row[0] == NULL)
+        raise_invariant_lost("A payment attempt belongs to an order that does not exist.");
+    attempt = row_lock(tables, ATTEMPTS_BY_ID, key, 2);
+    result.result = apply(tables, outcome, &orders, orders.row[0], attempt, false);
+    result.order_status = row_text(orders.row[0], ORDER_STATUS);
+    finish_message(tables, outcome);
     return result;
+}
+
+/* settlement_datum makes the row (result, order_status). */
+static Datum settlement_datum(FunctionCallInfo fcinfo, const SettlementResult *result) {
+    Datum values[2] = {CStringGetTextDatum(result->result), (Datum)0};
+    bool nulls[2] = {false, result->order_status == NULL};
+    TupleDesc descriptor;
+
+    if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
+        elog(ERROR, "function must return a row");
+    if (!nulls[1])
+        values[1] = CStringGetTextDatum(result->order_status);
+    return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
 }
 
 PG_FUNCTION_INFO_V1(shop_settle_payment);
 
 /* shop.settle_payment(store_id, order_id, paid, reason, request_id, outbox_id) */
 Datum shop_settle_payment(PG_FUNCTION_ARGS) {
-    Settlement settlement = {
+    Outcome outcome = {
         .context = {.store_id = argument_store_id(fcinfo, 0),
                     .request_id = argument_text(fcinfo, 4),
                     .actor = "payment"},
-        .order_id = argument_int64(fcinfo, 1, 0),
         .reason = argument_text(fcinfo, 3),
+        .amount = -1,
         .outbox_id = argument_int64(fcinfo, 5, 0),
     };
     SettlementResult result;
-    TupleDesc descriptor;
     Tables *tables;
-    Datum values[2];
-    bool nulls[2];
 
     if (PG_ARGISNULL(2))
         raise_invalid_argument("paid", "It must be true or false.");
-    settlement.paid = PG_GETARG_BOOL(2);
+    outcome.state = PG_GETARG_BOOL(2) ? STATE_CAPTURED : STATE_DECLINED;
+    tables = tables_begin("shop.settle_payment");
+    result = settle_order(tables, &outcome, argument_int64(fcinfo, 1, 0), "simulation");
+    tables_end(tables);
+    return settlement_datum(fcinfo, &result);
+}
+
+static KeptPlan insert_inbox = {
+    .name = "insert_inbox",
+    .sql = "INSERT INTO shop.inbox (store_id, source, message_key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+    .expected = SPI_OK_INSERT,
+    .argument_count = 3,
+    .argument_types = {INT4OID, TEXTOID, TEXTOID},
+};
+
+/* is_duplicate_event notes the event and tells whether it was there already; waits for a twin that is being applied. */
+static bool is_duplicate_event(int32 store_id, const char *source, const char *event_id) {
+    bool duplicate;
+
+    if (source == NULL || event_id == NULL)
+        return false;
+    plans_begin(PLANS_WRITE);
+    duplicate = plan_run(&insert_inbox,
+                         (Datum[]){Int32GetDatum(store_id), CStringGetTextDatum(source), CStringGetTextDatum(event_id)},
+                         NULL) == 0;
+    plans_end();
+    return duplicate;
+}
+
+PG_FUNCTION_INFO_V1(shop_apply_payment);
+
+/*
+ * shop.apply_payment(store_id, attempt_id, outcome, provider_reference, amount, reason, event_source, event_id,
+ * request_id, outbox_id)
+ */
+Datum shop_apply_payment(PG_FUNCTION_ARGS) {
+    Outcome outcome = {
+        .context = {.store_id = argument_store_id(fcinfo, 0),
+                    .request_id = argument_text(fcinfo, 8),
+                    .actor = "payment"},
+        .state = argument_text(fcinfo, 2),
+        .provider_reference = argument_text(fcinfo, 3),
+        .reason = argument_text(fcinfo, 5),
+        .amount = -1,
+        .outbox_id = argument_int64(fcinfo, 9, 0),
+    };
+    SettlementResult result = {.result = "duplicate_event"};
+    Tables *tables;
+
+    if (outcome.state == NULL || state_index(outcome.state) < 0 || strcmp(outcome.state, STATE_REQUESTED) == 0)
+        raise_invalid_argument("outcome", "It must be unknown, authorized, captured, declined or voided.");
+    if (!PG_ARGISNULL(4) && !money_parse(PG_GETARG_DATUM(4), &outcome.amount))
+        raise_invalid_argument("amount", "It must be a non-negative number with at most two decimals.");
+    tables = tables_begin("shop.apply_payment");
+    if (!is_duplicate_event(outcome.context.store_id, argument_text(fcinfo, 6), argument_text(fcinfo, 7))) {
+        tables_look_again(tables);
+        result = settle_attempt(tables, &outcome, argument_int64(fcinfo, 1, 0));
+    }
+    tables_end(tables);
+    return settlement_datum(fcinfo, &result);
+}
+
+PG_FUNCTION_INFO_V1(shop_begin_payment);
+
+/* shop.begin_payment(store_id, order_id, provider, request_id) -> (attempt_id, amount, attempt_status, order_status) */
+Datum shop_begin_payment(PG_FUNCTION_ARGS) {
+    RequestContext context = {.store_id = argument_store_id(fcinfo, 0), .request_id = argument_text(fcinfo, 3)};
+    const char *provider = argument_text(fcinfo, 2);
+    Datum values[4] = {0};
+    bool nulls[4] = {true, true, true, true};
+    TupleDesc descriptor;
+    Tables *tables;
+    Row *attempt = NULL;
+    Row *order;
+
+    if (provider == NULL)
+        raise_invalid_argument("provider", "It must name the payment provider.");
     if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
         elog(ERROR, "function must return a row");
-    tables = tables_begin("shop.settle_payment");
-    result = settle(tables, &settlement);
+    tables = tables_begin("shop.begin_payment");
+    order = row_lock(tables, ORDERS_BY_ID,
+                     ROW_KEY(Int32GetDatum(context.store_id), Int64GetDatum(argument_int64(fcinfo, 1, 0))));
+    tables_look_again(tables);
+    if (order != NULL) {
+        values[3] = CStringGetTextDatum(row_text(order, ORDER_STATUS));
+        nulls[3] = false;
+        attempt = open_attempt(tables, &context, row_int64(order, ORDER_ID));
+        if (attempt == NULL && strcmp(row_text(order, ORDER_STATUS), ORDER_PENDING) == 0) {
+            attempt = new_attempt(tables, &context, order, provider);
+            row_insert(attempt);
+        }
+    }
+    if (attempt != NULL) {
+        values[0] = Int64GetDatum(row_int64(attempt, ATTEMPT_ID));
+        values[1] = money_numeric(money_cents(row_datum(attempt, ATTEMPT_AMOUNT)));
+        values[2] = CStringGetTextDatum(row_text(attempt, ATTEMPT_STATUS));
+        nulls[0] = nulls[1] = nulls[2] = false;
+    }
     tables_end(tables);
-    values[0] = CStringGetTextDatum(result.result);
-    nulls[0] = false;
-    nulls[1] = result.order_status == NULL;
-    values[1] = nulls[1] ? (Datum)0 : CStringGetTextDatum(result.order_status);
     return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
 }

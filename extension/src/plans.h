@@ -24,8 +24,8 @@ typedef struct KeptPlan {
 
 /*
  * plans_begin and plans_end enclose the use of plans and their results. A STABLE function only reads and keeps its
- * snapshot; a VOLATILE one sees what has been committed up to each statement and what it wrote itself. Raises SH001 before
- * migrate().
+ * snapshot; a VOLATILE one sees what has been committed up to each statement and what it wrote itself. Raises SH001
+ * before migrate().
  */
 typedef enum PlanUse { PLANS_READ, PLANS_WRITE } PlanUse;
 extern void plans_begin(PlanUse use);

@@ -32,6 +32,16 @@ static const ProblemDescription problems[] = {
     [PROBLEM_INSUFFICIENT_STOCK] = {400, "insufficient_stock", "Insufficient stock"},
     [PROBLEM_TOTAL_TOO_LARGE] = {400, "total_too_large", "Total too large"},
     [PROBLEM_TOTAL_CHANGED] = {409, "total_changed", "Total changed"},
+    [PROBLEM_ADMIN_REQUIRED] = {403, "admin_required", "Requires admin role"},
+    [PROBLEM_ILLEGAL_TRANSITION] = {409, "illegal_transition", "Illegal transition"},
+    [PROBLEM_NOTHING_TO_REFUND] = {409, "nothing_to_refund", "Nothing to refund"},
+    [PROBLEM_REFUND_TOO_LARGE] = {409, "refund_too_large", "Refund too large"},
+    [PROBLEM_RETURN_TOO_LARGE] = {409, "return_too_large", "Return too large"},
+    [PROBLEM_STOCK_CHANGED] = {409, "stock_changed", "Stock changed"},
+    [PROBLEM_STOCK_RESERVED] = {409, "stock_reserved", "Stock is reserved"},
+    [PROBLEM_ORDER_ID_REUSED] = {422, "order_id_reused", "order_id reused"},
+    [PROBLEM_DEAD_LETTER_NOT_FOUND] = {404, "dead_letter_not_found", "Dead letter not found"},
+    [PROBLEM_DEAD_LETTER_CLOSED] = {409, "dead_letter_closed", "Dead letter is closed"},
 };
 
 Response success(int status, StringInfo body) {
@@ -115,10 +125,14 @@ static TupleDesc response_descriptor(FunctionCallInfo fcinfo) {
 }
 
 Datum response_datum(FunctionCallInfo fcinfo, const Response *response) {
-    Datum values[] = {Int32GetDatum(response->status), CStringGetTextDatum(response->body),
-                      BoolGetDatum(response->replayed), Int64GetDatum(response->order_id),
-                      Int32GetDatum(response->retry_after)};
-    bool nulls[] = {false, false, false, response->order_id == 0, response->retry_after == 0};
+    Datum values[] = {Int32GetDatum(response->status),      CStringGetTextDatum(response->body),
+                      BoolGetDatum(response->replayed),     Int64GetDatum(response->order_id),
+                      Int32GetDatum(response->retry_after), (Datum)0};
+    bool nulls[] = {
+        false, false, false, response->order_id == 0, response->retry_after == 0, response->location == NULL};
+
+    if (response->location != NULL)
+        values[5] = CStringGetTextDatum(response->location);
 
     return HeapTupleGetDatum(heap_form_tuple(response_descriptor(fcinfo), values, nulls));
 }

@@ -15,6 +15,7 @@ typedef struct Response {
     bool replayed;   /* the stored answer to an earlier request with the same idempotency key */
     int64 order_id;  /* the order that the request is about, for logs; 0 where unknown */
     int retry_after; /* seconds for the Retry-After header, 0 for none */
+    char *location;  /* path for the Location header, NULL for none */
 } Response;
 
 /* The reasons for which a request is refused; each has one status, code and title in response.c. */
@@ -36,7 +37,17 @@ typedef enum ProblemKind {
     PROBLEM_CART_EMPTY,
     PROBLEM_INSUFFICIENT_STOCK,
     PROBLEM_TOTAL_TOO_LARGE,
-    PROBLEM_TOTAL_CHANGED
+    PROBLEM_TOTAL_CHANGED,
+    PROBLEM_ADMIN_REQUIRED,
+    PROBLEM_ILLEGAL_TRANSITION,
+    PROBLEM_NOTHING_TO_REFUND,
+    PROBLEM_REFUND_TOO_LARGE,
+    PROBLEM_RETURN_TOO_LARGE,
+    PROBLEM_STOCK_CHANGED,
+    PROBLEM_STOCK_RESERVED,
+    PROBLEM_ORDER_ID_REUSED,
+    PROBLEM_DEAD_LETTER_NOT_FOUND,
+    PROBLEM_DEAD_LETTER_CLOSED
 } ProblemKind;
 
 /* success makes the answer with this status and the JSON text in body. */

@@ -170,7 +170,8 @@ Row *row_find(Tables *tables, IndexId index_id, Datum *key, int key_count) {
     return found ? row : NULL;
 }
 
-Row *row_lock(Tables *tables, IndexId index, Datum *key, int key_count) {
+/* find_and_lock does the work of row_lock and row_try_lock. */
+static Row *find_and_lock(Tables *tables, IndexId index, Datum *key, int key_count, LockWaitPolicy policy) {
     Row *row = row_find(tables, index, key, key_count);
     ItemPointerData found_at;
     TM_FailureData failure;
@@ -180,16 +181,25 @@ Row *row_lock(Tables *tables, IndexId index, Datum *key, int key_count) {
         return NULL;
     found_at = row->stored->tts_tid;
     result = table_tuple_lock(row->table->result->ri_RelationDesc, &found_at, GetActiveSnapshot(), row->stored,
-                              GetCurrentCommandId(false), LockTupleNoKeyExclusive, LockWaitBlock,
+                              GetCurrentCommandId(false), LockTupleNoKeyExclusive, policy,
                               TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
     switch (result) {
     case TM_Ok:
         return row;
     case TM_Deleted:
+    case TM_WouldBlock:
         return NULL;
     default:
         elog(ERROR, "unexpected answer %d to a row lock", (int)result);
     }
+}
+
+Row *row_lock(Tables *tables, IndexId index, Datum *key, int key_count) {
+    return find_and_lock(tables, index, key, key_count, LockWaitBlock);
+}
+
+Row *row_try_lock(Tables *tables, IndexId index, Datum *key, int key_count) {
+    return find_and_lock(tables, index, key, key_count, LockWaitSkip);
 }
 
 RowScan *row_scan_begin(Tables *tables, IndexId index_id, Datum *key, int key_count) {

@@ -22,6 +22,10 @@ typedef enum TableId {
     ORDER_EVENTS,
     OUTBOX,
     IDEMPOTENCY_KEYS,
+    PAYMENT_ATTEMPTS,
+    REFUNDS,
+    INTAKE_ORDERS,
+    ORDER_COUNT_DELTAS,
     TABLE_COUNT
 } TableId;
 
@@ -68,7 +72,8 @@ enum {
     ORDER_ITEM_ORDER_ID,
     ORDER_ITEM_PRODUCT_ID,
     ORDER_ITEM_QTY,
-    ORDER_ITEM_PRICE
+    ORDER_ITEM_PRICE,
+    ORDER_ITEM_RETURNED
 };
 enum {
     EVENT_STORE_ID,
@@ -106,21 +111,70 @@ enum {
     KEY_STATUS,
     KEY_BODY,
     KEY_ORDER_ID,
+    KEY_LOCATION,
     KEY_CREATED_AT
 };
+enum {
+    ATTEMPT_STORE_ID,
+    ATTEMPT_ID,
+    ATTEMPT_ORDER_ID,
+    ATTEMPT_PROVIDER,
+    ATTEMPT_PROVIDER_REFERENCE,
+    ATTEMPT_STATUS,
+    ATTEMPT_AMOUNT,
+    ATTEMPT_CAPTURED_AMOUNT,
+    ATTEMPT_REFUNDED_AMOUNT,
+    ATTEMPT_REASON,
+    ATTEMPT_REQUEST_ID,
+    ATTEMPT_CREATED_AT,
+    ATTEMPT_UPDATED_AT
+};
+enum {
+    REFUND_STORE_ID,
+    REFUND_ID,
+    REFUND_ORDER_ID,
+    REFUND_ATTEMPT_ID,
+    REFUND_KIND,
+    REFUND_AMOUNT,
+    REFUND_STATUS,
+    REFUND_PROVIDER_REFERENCE,
+    REFUND_REASON,
+    REFUND_ACTOR,
+    REFUND_REQUEST_ID,
+    REFUND_CREATED_AT,
+    REFUND_UPDATED_AT
+};
+enum {
+    INTAKE_STORE_ID,
+    INTAKE_ORDER_ID,
+    INTAKE_EXTERNAL_ID,
+    INTAKE_CUSTOMER_ID,
+    INTAKE_ITEMS,
+    INTAKE_FINGERPRINT,
+    INTAKE_SOURCE,
+    INTAKE_CREATED_AT
+};
+enum { DELTA_STORE_ID, DELTA_AT, DELTA_ORDERS };
 
 /* The indexes that rows are found by, each with its leading key columns. */
 typedef enum IndexId {
-    CARTS_BY_ID,            /* store_id, id */
-    OPEN_CARTS_BY_USER,     /* store_id, user_id; only open carts */
-    CART_ITEMS_BY_CART,     /* store_id, cart_id, product_id */
-    PRODUCTS_BY_ID,         /* store_id, id */
-    INVENTORY_BY_PRODUCT,   /* store_id, product_id */
-    ORDERS_BY_ID,           /* store_id, id */
-    ORDERS_BY_CART,         /* store_id, cart_id */
-    ORDER_ITEMS_BY_ORDER,   /* store_id, order_id, id */
-    OUTBOX_BY_ID,           /* store_id, id */
-    IDEMPOTENCY_KEYS_BY_KEY /* store_id, user_id, route, key */
+    CARTS_BY_ID,             /* store_id, id */
+    OPEN_CARTS_BY_USER,      /* store_id, user_id; only open carts */
+    CART_ITEMS_BY_CART,      /* store_id, cart_id, product_id */
+    PRODUCTS_BY_ID,          /* store_id, id */
+    INVENTORY_BY_PRODUCT,    /* store_id, product_id */
+    ORDERS_BY_ID,            /* store_id, id */
+    ORDERS_BY_CART,          /* store_id, cart_id */
+    ORDER_ITEMS_BY_ORDER,    /* store_id, order_id, id */
+    OUTBOX_BY_ID,            /* store_id, id */
+    IDEMPOTENCY_KEYS_BY_KEY, /* store_id, user_id, route, key */
+    ATTEMPTS_BY_ORDER,       /* store_id, order_id, id */
+    ATTEMPTS_BY_ID,          /* store_id, id */
+    REFUNDS_BY_ID,           /* store_id, id */
+    REFUNDS_BY_ORDER,        /* store_id, order_id, id */
+    INTAKE_BY_ORDER,         /* store_id, order_id */
+    INTAKE_BY_EXTERNAL_ID,   /* store_id, external_id */
+    PRODUCTS_BY_SKU          /* store_id, sku */
 } IndexId;
 
 typedef struct Tables Tables; /* the tables open in one API call */
@@ -155,6 +209,9 @@ extern Row *row_find(Tables *tables, IndexId index, Datum *key, int key_count);
  * columns may have since the row was found, so conditions on them are to be checked on the row returned.
  */
 extern Row *row_lock(Tables *tables, IndexId index, Datum *key, int key_count);
+
+/* row_try_lock is row_lock that does not wait: NULL also when somebody else holds the row, as with SKIP LOCKED. */
+extern Row *row_try_lock(Tables *tables, IndexId index, Datum *key, int key_count);
 
 /* row_scan_begin reads all rows with these leading key values in index order; rows are valid until the next one. */
 extern RowScan *row_scan_begin(Tables *tables, IndexId index, Datum *key, int key_count);

@@ -93,6 +93,48 @@ AS 'MODULE_PATHNAME', 'shop_order_events';
 COMMENT ON FUNCTION shop.order_events(integer, bigint, bigint, text) IS 'Every transition of an order. 200 [{seq,from,to,event,actor,reason,request_id,at}], 404.';
 REVOKE ALL ON FUNCTION shop.order_events(integer, bigint, bigint, text) FROM PUBLIC;
 
+CREATE FUNCTION shop.cancel_order(store_id integer, actor_id bigint, is_admin boolean, order_id bigint, reason text, actor text, request_id text)
+RETURNS shop.response
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS 'MODULE_PATHNAME', 'shop_cancel_order';
+COMMENT ON FUNCTION shop.cancel_order(integer, bigint, boolean, bigint, text, text, text) IS 'Cancels an order: pending gives the stock back; CONFIRMED (administrators only) takes the goods back into stock and asks for the refund; cancelled already is a success. 200 order, 403, 404, 409 illegal transition.';
+REVOKE ALL ON FUNCTION shop.cancel_order(integer, bigint, boolean, bigint, text, text, text) FROM PUBLIC;
+
+CREATE FUNCTION shop.fulfil_order(store_id integer, order_id bigint, actor text, request_id text)
+RETURNS shop.response
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS 'MODULE_PATHNAME', 'shop_fulfil_order';
+COMMENT ON FUNCTION shop.fulfil_order(integer, bigint, text, text) IS 'Notes that the goods of a CONFIRMED order are on their way. 200 order, 404, 409 illegal transition.';
+REVOKE ALL ON FUNCTION shop.fulfil_order(integer, bigint, text, text) FROM PUBLIC;
+
+CREATE FUNCTION shop.refund_order(store_id integer, actor_id bigint, order_id bigint, amount numeric, restock boolean, reason text, idempotency_key text, actor text, request_id text)
+RETURNS shop.response
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS 'MODULE_PATHNAME', 'shop_refund_order';
+COMMENT ON FUNCTION shop.refund_order(integer, bigint, bigint, numeric, boolean, text, text, text, text) IS 'Asks for money back: amount, or all that is left of the captured amount; with restock the goods come back into stock. With a key exactly once. 200 order, 400, 404, 409, 422.';
+REVOKE ALL ON FUNCTION shop.refund_order(integer, bigint, bigint, numeric, boolean, text, text, text, text) FROM PUBLIC;
+
+CREATE FUNCTION shop.return_to_stock(store_id integer, order_id bigint, product_id bigint, qty integer, reason text, actor text, request_id text)
+RETURNS shop.response
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS 'MODULE_PATHNAME', 'shop_return_to_stock';
+COMMENT ON FUNCTION shop.return_to_stock(integer, bigint, bigint, integer, text, text, text) IS 'Takes units of a paid order back into stock, at most as many as were taken. A return moves no money: see refund_order. 200 order, 400, 404, 409.';
+REVOKE ALL ON FUNCTION shop.return_to_stock(integer, bigint, bigint, integer, text, text, text) FROM PUBLIC;
+
+CREATE FUNCTION shop.adjust_stock(store_id integer, product_id bigint, expected_on_hand integer, counted integer, actor text, request_id text)
+RETURNS shop.response
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS 'MODULE_PATHNAME', 'shop_adjust_stock';
+COMMENT ON FUNCTION shop.adjust_stock(integer, bigint, integer, integer, text, text) IS 'Sets on_hand to what was counted, if it still is what the counter believed. 200 levels, 400, 404, 409 stock_changed, or stock_reserved with the orders that hold the units.';
+REVOKE ALL ON FUNCTION shop.adjust_stock(integer, bigint, integer, integer, text, text) FROM PUBLIC;
+
+CREATE FUNCTION shop.accept_order(store_id integer, body text, idempotency_key text, request_id text, traceparent text)
+RETURNS shop.response
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS 'MODULE_PATHNAME', 'shop_accept_order';
+COMMENT ON FUNCTION shop.accept_order(integer, text, text, text, text) IS 'Takes an intake order (JSON text: customer_id, items, optional order_id) durably, to be processed when its message arrives. 202 {message,order_id,status,total_amount}, 400, 409, 422.';
+REVOKE ALL ON FUNCTION shop.accept_order(integer, text, text, text, text) FROM PUBLIC;
+
 CREATE FUNCTION shop.settle_payment(store_id integer, order_id bigint, paid boolean, reason text, request_id text, outbox_id bigint, OUT result text, OUT order_status text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
 AS 'MODULE_PATHNAME', 'shop_settle_payment';
@@ -110,3 +152,47 @@ LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog,
 AS 'MODULE_PATHNAME', 'shop_version';
 COMMENT ON FUNCTION shop.version() IS 'Version of pg_shop. Raises SH001 and SH002 as shop.require_migrated() does, so it tells whether the database is ready.';
 REVOKE ALL ON FUNCTION shop.version() FROM PUBLIC;
+
+CREATE FUNCTION shop.begin_payment(store_id integer, order_id bigint, provider text, request_id text, OUT attempt_id bigint, OUT amount numeric, OUT attempt_status text, OUT order_status text)
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS 'MODULE_PATHNAME', 'shop_begin_payment';
+COMMENT ON FUNCTION shop.begin_payment(integer, bigint, text, text) IS 'Writes the intent to get a pending order paid, or finds the attempt that is still open. attempt_id is the key to call the provider with, after this has committed; NULL: there is nothing to pay.';
+REVOKE ALL ON FUNCTION shop.begin_payment(integer, bigint, text, text) FROM PUBLIC;
+
+CREATE FUNCTION shop.apply_payment(store_id integer, attempt_id bigint, outcome text, provider_reference text, amount numeric, reason text, event_source text, event_id text, request_id text, outbox_id bigint, OUT result text, OUT order_status text)
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS 'MODULE_PATHNAME', 'shop_apply_payment';
+COMMENT ON FUNCTION shop.apply_payment(integer, bigint, text, text, numeric, text, text, text, text, bigint) IS 'Applies what a provider tells of an attempt: unknown, authorized, captured, declined or voided. The same event (event_source, event_id) has its effect once, and older news than is known has none. Money for an order that does not need it any more is asked back. result: settled, recorded, already_settled, duplicate_event, amount_mismatch, refund_requested, void_requested or attempt_not_found.';
+REVOKE ALL ON FUNCTION shop.apply_payment(integer, bigint, text, text, numeric, text, text, text, text, bigint) FROM PUBLIC;
+
+CREATE FUNCTION shop.settle_refund(store_id integer, refund_id bigint, outcome text, provider_reference text, reason text, request_id text, outbox_id bigint) RETURNS text
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS 'MODULE_PATHNAME', 'shop_settle_refund';
+COMMENT ON FUNCTION shop.settle_refund(integer, bigint, text, text, text, text, bigint) IS 'Applies what a provider tells of a refund or void: completed, failed or unknown. Once all the money of an order went back it is REFUNDED. Returns settled, recorded, already_settled or refund_not_found.';
+REVOKE ALL ON FUNCTION shop.settle_refund(integer, bigint, text, text, text, text, bigint) FROM PUBLIC;
+
+CREATE FUNCTION shop.ingest_order(store_id integer, body text, request_id text, outbox_id bigint, OUT result text, OUT order_status text, OUT detail text)
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS 'MODULE_PATHNAME', 'shop_ingest_order';
+COMMENT ON FUNCTION shop.ingest_order(integer, text, text, bigint) IS 'Processes the message of an intake order exactly once, also one that a producer put on the queue. result: processed, failed (short of stock), already_processed, busy (try again), or invalid_message_body and total_mismatch, which no retry will mend.';
+REVOKE ALL ON FUNCTION shop.ingest_order(integer, text, text, bigint) FROM PUBLIC;
+
+CREATE FUNCTION shop.expire_pending_orders(store_id integer, row_limit integer) RETURNS integer
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS 'MODULE_PATHNAME', 'shop_expire_pending_orders';
+COMMENT ON FUNCTION shop.expire_pending_orders(integer, integer) IS 'Cancels up to row_limit orders that nobody paid for within shop.pending_order_ttl, never while a payment attempt is open or its message undelivered. Orders that somebody else holds are left for the next time. Returns how many.';
+REVOKE ALL ON FUNCTION shop.expire_pending_orders(integer, integer) FROM PUBLIC;
+
+CREATE FUNCTION shop.list_order_transitions(OUT from_status text, OUT event text, OUT to_status text, OUT stock_movement text)
+RETURNS SETOF record
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'shop_list_order_transitions';
+COMMENT ON FUNCTION shop.list_order_transitions() IS 'The state machine of orders: every transition there is. See the view shop.order_transitions.';
+REVOKE ALL ON FUNCTION shop.list_order_transitions() FROM PUBLIC;
+
+CREATE VIEW shop.order_transitions AS SELECT * FROM shop.list_order_transitions();
+COMMENT ON VIEW shop.order_transitions IS 'The state machine of orders: what is not in here is illegal.';
+COMMENT ON COLUMN shop.order_transitions.from_status IS 'status before; NULL: the order does not exist yet';
+COMMENT ON COLUMN shop.order_transitions.event IS 'what happens, as in order_events';
+COMMENT ON COLUMN shop.order_transitions.to_status IS 'status after';
+COMMENT ON COLUMN shop.order_transitions.stock_movement IS 'what it does to the stock of the order''s lines, as in stock_movements';

@@ -1,7 +1,7 @@
 -- Accounts for the gateway's sign-in. Hashes are made and checked by the gateway: hashing is slow on purpose and must not
 -- occupy a database backend.
 
-CREATE FUNCTION shop.find_account(store_id integer, username text)
+CREATE FUNCTION shop.find_account(store_id integer, account_name text)
 RETURNS TABLE (id bigint, username text, role text, password_hash text, locked boolean)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -12,7 +12,7 @@ BEGIN
         SELECT account.id, account.username, account.role, account.password_hash,
                coalesce(account.locked_until > clock_timestamp(), false)
         FROM shop.accounts account
-        WHERE account.store_id = find_account.store_id AND account.username = find_account.username;
+        WHERE account.store_id = find_account.store_id AND account.username = account_name;
 END
 $function$;
 COMMENT ON FUNCTION shop.find_account(integer, text) IS 'The account with this name, with its hash and whether sign-in is locked after too many failures; no row when there is none.';
@@ -67,3 +67,59 @@ END
 $function$;
 COMMENT ON FUNCTION shop.put_demo_account(integer, bigint, text, text, text) IS 'Makes or renews one of the two demo accounts (1 and 2). The gateway calls it outside production or where a demo password is set.';
 REVOKE ALL ON FUNCTION shop.put_demo_account(integer, bigint, text, text, text) FROM PUBLIC;
+
+CREATE FUNCTION shop.hash_password(password text) RETURNS text
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'shop_hash_password';
+COMMENT ON FUNCTION shop.hash_password(text) IS 'crypt(5) hash of a password with a new salt: yescrypt, libxcrypt''s preference.';
+REVOKE ALL ON FUNCTION shop.hash_password(text) FROM PUBLIC;
+
+CREATE FUNCTION shop.create_account(store_id integer, account_name text, password text, account_role text) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS $function$
+#variable_conflict use_column
+DECLARE
+    account_id bigint;
+BEGIN
+    PERFORM shop.require_migrated();
+    IF password IS NULL OR length(password) < 8 OR octet_length(password) > 255 THEN
+        RAISE EXCEPTION 'invalid argument "password"'
+            USING ERRCODE = 'SH005', DETAIL = 'It must have at least 8 characters and at most 255 bytes.';
+    END IF;
+    INSERT INTO shop.accounts AS account (store_id, username, role, password_hash)
+    VALUES (create_account.store_id, account_name, account_role, shop.hash_password(password))
+    ON CONFLICT (store_id, username) DO NOTHING
+    RETURNING account.id INTO account_id;
+    IF account_id IS NULL THEN
+        RAISE EXCEPTION 'invalid argument "account_name"'
+            USING ERRCODE = 'SH005', DETAIL = 'There is an account with this name already.';
+    END IF;
+    RETURN account_id;
+END
+$function$;
+COMMENT ON FUNCTION shop.create_account(integer, text, text, text) IS 'Makes an account for the gateway''s sign-in, with role admin or user. Returns its id, the subject of its tokens. Give the password in a way that no log keeps: from a psql variable, with log_statement = none.';
+REVOKE ALL ON FUNCTION shop.create_account(integer, text, text, text) FROM PUBLIC;
+
+CREATE FUNCTION shop.set_password(store_id integer, account_id bigint, password text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS $function$
+#variable_conflict use_column
+BEGIN
+    PERFORM shop.require_migrated();
+    IF password IS NULL OR length(password) < 8 OR octet_length(password) > 255 THEN
+        RAISE EXCEPTION 'invalid argument "password"'
+            USING ERRCODE = 'SH005', DETAIL = 'It must have at least 8 characters and at most 255 bytes.';
+    END IF;
+    UPDATE shop.accounts account
+    SET password_hash = shop.hash_password(password), failed_logins = 0, locked_until = NULL
+    WHERE account.store_id = set_password.store_id AND account.id = account_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'invalid argument "account_id"'
+            USING ERRCODE = 'SH005', DETAIL = 'There is no such account.';
+    END IF;
+END
+$function$;
+COMMENT ON FUNCTION shop.set_password(integer, bigint, text) IS 'Gives an account a new password and unlocks it.';
+REVOKE ALL ON FUNCTION shop.set_password(integer, bigint, text) FROM PUBLIC;

@@ -44,25 +44,30 @@ BEGIN
         ) held ON held.product_id = level.product_id
         WHERE level.store_id = verify.store_id AND level.reserved <> coalesce(held.qty, 0);
 
-    -- Each order line was reserved once, and resolved as the order's status says.
+    -- What an order line holds, has taken and has given back is what the order's status says.
     RETURN QUERY
         SELECT 'order_line_movements_match_status', format('order %s line %s', item.order_id, item.id),
-               format('status %s, qty %s; reserved %s, committed %s, released %s', purchase.status, item.qty,
-                      moved.reserved, moved.committed, moved.released)
+               format('status %s, qty %s, returned %s; movements: holds %s, took %s, gave back %s', purchase.status,
+                      item.qty, item.returned, moved.held, moved.taken, moved.returned)
         FROM shop.order_items item
         JOIN shop.orders purchase ON purchase.store_id = item.store_id AND purchase.id = item.order_id
-        CROSS JOIN LATERAL (
-            SELECT coalesce(sum(movement.reserved_delta) FILTER (WHERE movement.kind = 'reserve'), 0) AS reserved,
-                   coalesce(-sum(movement.on_hand_delta) FILTER (WHERE movement.kind = 'commit'), 0) AS committed,
-                   coalesce(-sum(movement.reserved_delta) FILTER (WHERE movement.kind = 'release'), 0) AS released
+        LEFT JOIN (
+            SELECT movement.order_item_id,
+                   sum(movement.reserved_delta) AS held,
+                   -sum(movement.on_hand_delta) FILTER (WHERE movement.kind IN ('commit', 'sell')) AS taken,
+                   sum(movement.on_hand_delta) FILTER (WHERE movement.kind = 'return') AS returned
             FROM shop.stock_movements movement
-            WHERE movement.store_id = item.store_id AND movement.order_id = item.order_id
-              AND movement.order_item_id = item.id
-        ) moved
-        WHERE item.store_id = verify.store_id
-          AND (moved.reserved <> item.qty
-               OR moved.committed <> CASE WHEN purchase.status = 'CONFIRMED' THEN item.qty ELSE 0 END
-               OR moved.released <> CASE WHEN purchase.status = 'CANCELLED' THEN item.qty ELSE 0 END);
+            WHERE movement.store_id = verify.store_id AND movement.order_item_id IS NOT NULL
+            GROUP BY movement.order_item_id
+        ) moved ON moved.order_item_id = item.id
+        WHERE item.store_id = verify.store_id AND item.product_id IS NOT NULL
+          AND (coalesce(moved.held, 0) <> CASE WHEN purchase.status = 'pending' THEN item.qty ELSE 0 END
+               OR coalesce(moved.returned, 0) <> item.returned
+               OR CASE WHEN purchase.status IN ('CONFIRMED', 'FULFILLED', 'REFUNDED')
+                       THEN coalesce(moved.taken, 0) <> item.qty
+                       WHEN purchase.status = 'CANCELLED'
+                       THEN coalesce(moved.taken, 0) <> coalesce(moved.returned, 0)
+                       ELSE coalesce(moved.taken, 0) <> 0 END);
 
     -- An order's total is the sum of its lines, and it has lines.
     RETURN QUERY
@@ -75,7 +80,9 @@ BEGIN
             WHERE item.store_id = verify.store_id
             GROUP BY item.order_id
         ) line ON line.order_id = purchase.id
-        WHERE purchase.store_id = verify.store_id AND purchase.total_price IS DISTINCT FROM line.total;
+        WHERE purchase.store_id = verify.store_id AND purchase.total_price IS DISTINCT FROM line.total
+          -- Intake orders get their lines when they are processed.
+          AND NOT (line.total IS NULL AND purchase.cart_id IS NULL AND purchase.status IN ('QUEUED', 'CANCELLED'));
 
     -- The newest history row says what the order's status is, and the history is an unbroken chain.
     RETURN QUERY
@@ -105,7 +112,7 @@ BEGIN
         SELECT 'checked_out_cart_has_order', format('cart %s', coalesce(cart.id, purchase.cart_id)),
                format('cart is %s, order is %s', coalesce(cart.status, 'missing'), coalesce(purchase.id::text, 'missing'))
         FROM (SELECT * FROM shop.carts WHERE carts.store_id = verify.store_id) cart
-        FULL JOIN (SELECT * FROM shop.orders WHERE orders.store_id = verify.store_id) purchase
+        FULL JOIN (SELECT * FROM shop.orders WHERE orders.store_id = verify.store_id AND orders.cart_id IS NOT NULL) purchase
              ON purchase.cart_id = cart.id AND purchase.user_id = cart.user_id
         WHERE (cart.id IS NULL OR purchase.id IS NULL OR cart.status <> 'checked_out')
           AND NOT (purchase.id IS NULL AND cart.status = 'open');
@@ -118,7 +125,16 @@ BEGIN
             UNION ALL
             SELECT 'event', event.order_id FROM shop.order_events event WHERE event.store_id = verify.store_id
             UNION ALL
-            SELECT 'message', message.order_id FROM shop.outbox message WHERE message.store_id = verify.store_id
+            SELECT 'message', message.order_id FROM shop.outbox message
+            WHERE message.store_id = verify.store_id AND message.order_id IS NOT NULL
+            UNION ALL
+            SELECT 'payment attempt', attempt.order_id FROM shop.payment_attempts attempt
+            WHERE attempt.store_id = verify.store_id
+            UNION ALL
+            SELECT 'refund', refund.order_id FROM shop.refunds refund WHERE refund.store_id = verify.store_id
+            UNION ALL
+            SELECT 'intake document', intake.order_id FROM shop.intake_orders intake
+            WHERE intake.store_id = verify.store_id
             UNION ALL
             SELECT 'movement', movement.order_id FROM shop.stock_movements movement
             WHERE movement.store_id = verify.store_id AND movement.order_id IS NOT NULL
@@ -134,14 +150,65 @@ BEGIN
         LEFT JOIN shop.carts cart ON cart.store_id = item.store_id AND cart.id = item.cart_id
         WHERE item.store_id = verify.store_id AND cart.id IS NULL;
 
+    -- An order came from a cart or from intake.
+    RETURN QUERY
+        SELECT 'order_has_its_source', format('order %s', purchase.id), 'neither a cart nor an intake document'
+        FROM shop.orders purchase
+        LEFT JOIN shop.intake_orders intake ON intake.store_id = purchase.store_id AND intake.order_id = purchase.id
+        WHERE purchase.store_id = verify.store_id AND (purchase.cart_id IS NULL) = (intake.order_id IS NULL);
+
+    -- Money: what refunds ask of an attempt is what it says, and a checked out order that is confirmed was paid, once.
+    RETURN QUERY
+        SELECT 'refunds_sum_to_attempt', format('payment attempt %s', attempt.id),
+               format('refunded_amount %s, refunds sum to %s', attempt.refunded_amount, coalesce(asked.total, 0))
+        FROM shop.payment_attempts attempt
+        LEFT JOIN (
+            SELECT refund.attempt_id, sum(refund.amount) AS total FROM shop.refunds refund
+            WHERE refund.store_id = verify.store_id AND refund.kind = 'refund' AND refund.status <> 'failed'
+            GROUP BY refund.attempt_id
+        ) asked ON asked.attempt_id = attempt.id
+        WHERE attempt.store_id = verify.store_id AND attempt.refunded_amount <> coalesce(asked.total, 0);
+    RETURN QUERY
+        SELECT 'confirmed_order_is_paid_once', format('order %s', purchase.id),
+               format('status %s, %s captured payments that are kept', purchase.status, coalesce(paid.kept, 0))
+        FROM shop.orders purchase
+        LEFT JOIN (
+            SELECT attempt.order_id, count(*) AS captured,
+                   count(*) FILTER (WHERE attempt.refunded_amount < attempt.captured_amount
+                                          OR attempt.captured_amount = 0) AS kept
+            FROM shop.payment_attempts attempt
+            WHERE attempt.store_id = verify.store_id AND attempt.status = 'captured'
+            GROUP BY attempt.order_id
+        ) paid ON paid.order_id = purchase.id
+        WHERE purchase.store_id = verify.store_id AND purchase.cart_id IS NOT NULL
+          AND CASE WHEN purchase.status IN ('CONFIRMED', 'FULFILLED')
+                   THEN coalesce(paid.captured, 0) = 0 OR coalesce(paid.kept, 0) > 1
+                   WHEN purchase.status = 'pending' THEN coalesce(paid.captured, 0) > 0
+                   WHEN purchase.status = 'CANCELLED' THEN coalesce(paid.kept, 0) > 0 AND purchase.total_price > 0
+                   ELSE false END;
+
+    -- A stored answer that says "made" names an order, and the statistics count what is there.
+    RETURN QUERY
+        SELECT 'stored_answer_names_order', format('key of user %s on %s', answer.user_id, answer.route),
+               format('status %s without an order', answer.status)
+        FROM shop.idempotency_keys answer
+        WHERE answer.store_id = verify.store_id AND answer.status IN (201, 202) AND answer.order_id IS NULL;
+    RETURN QUERY
+        SELECT 'order_counts_match', 'statistics', format('%s orders, counted %s', there.orders, counted.orders)
+        FROM (SELECT count(*) AS orders FROM shop.orders purchase WHERE purchase.store_id = verify.store_id) there
+        CROSS JOIN (SELECT shop.count_orders(verify.store_id) AS orders) counted
+        WHERE there.orders <> counted.orders;
+
     -- A pending order is on its way: a message asks for its payment, or a dead letter says why not.
     RETURN QUERY
         SELECT 'pending_order_has_message', format('order %s', purchase.id),
-               'no outbox message and no dead letter will ever settle it'
+               'no message, payment attempt or dead letter will ever settle it'
         FROM shop.orders purchase
-        WHERE purchase.store_id = verify.store_id AND purchase.status = 'pending'
+        WHERE purchase.store_id = verify.store_id AND purchase.status IN ('pending', 'QUEUED')
           AND NOT EXISTS (SELECT FROM shop.outbox message
                           WHERE message.store_id = purchase.store_id AND message.order_id = purchase.id)
+          AND NOT EXISTS (SELECT FROM shop.payment_attempts attempt
+                          WHERE attempt.store_id = purchase.store_id AND attempt.order_id = purchase.id)
           AND NOT EXISTS (SELECT FROM shop.dead_letters letter
                           WHERE letter.store_id = purchase.store_id AND letter.order_id = purchase.id);
 END

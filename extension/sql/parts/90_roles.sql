@@ -3,20 +3,25 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     gateway CONSTANT text[] := ARRAY[
-        'list_products', 'get_product', 'create_product', 'update_product', 'restock', 'get_inventory', 'get_cart',
-        'add_cart_item', 'remove_cart_item', 'checkout', 'get_order', 'list_orders', 'order_events', 'find_account',
-        'record_login', 'put_demo_account', 'version'];
+        'list_products', 'get_product', 'create_product', 'update_product', 'restock', 'adjust_stock', 'get_inventory',
+        'get_cart', 'add_cart_item', 'remove_cart_item', 'checkout', 'get_order', 'list_orders', 'order_events',
+        'cancel_order', 'fulfil_order', 'refund_order', 'return_to_stock', 'list_all_orders', 'accept_order',
+        'get_intake_order', 'list_intake_orders', 'order_statistics', 'queue_status', 'get_dead_letter',
+        'list_dead_letters', 'redrive', 'discard', 'apply_payment', 'settle_refund', 'find_account', 'record_login',
+        'put_demo_account', 'verify', 'version'];
     poller CONSTANT text[] := ARRAY[
-        'claim_outbox', 'settle_payment', 'mark_outbox_delivered', 'release_outbox', 'record_dead_letter',
-        'mark_dead_letter_moved', 'version'];
-    maintenance CONSTANT text[] := ARRAY['verify', 'version'];
+        'claim_outbox', 'begin_payment', 'apply_payment', 'settle_payment', 'settle_refund', 'ingest_order',
+        'mark_outbox_delivered', 'release_outbox', 'record_dead_letter', 'mark_dead_letter_moved', 'redrive',
+        'list_dead_letters', 'report_poller', 'queue_status', 'maintain', 'version'];
+    maintenance CONSTANT text[] := ARRAY['maintain', 'verify', 'check', 'version'];
+    reader CONSTANT text[] := ARRAY['verify', 'check', 'version', 'order_as_of', 'list_order_transitions'];
     granted record;
     data_table record;
 BEGIN
     FOR granted IN
         SELECT role.rolname, function.oid::regprocedure AS function
         FROM (VALUES ('shop_gateway', gateway), ('shop_poller', poller), ('shop_maintenance', maintenance),
-                     ('shop_read', maintenance)) list (rolname, names)
+                     ('shop_read', reader)) list (rolname, names)
         JOIN pg_roles role ON role.rolname = list.rolname
         JOIN pg_proc function ON function.proname = ANY (list.names)
             AND function.pronamespace = 'shop'::regnamespace

@@ -1,0 +1,37 @@
+/*
+ * The JSON document of an intake order (contract, sections 3 and 4), as a client posts it or a producer queues it, read
+ * strictly: what cannot be processed later is refused now.
+ */
+#ifndef SHOP_INTAKE_DOCUMENT_H
+#define SHOP_INTAKE_DOCUMENT_H
+
+#include "postgres.h"
+
+#define INTAKE_ITEMS_MAX       1000
+#define INTAKE_QUANTITY_MAX    1000000
+#define INTAKE_CUSTOMER_ID_MAX 255
+#define INTAKE_ORDER_ID_MAX    128
+
+typedef struct IntakeItem {
+    char *product_id; /* as text; the SKU where the catalogue has one */
+    int32 quantity;
+    int64 price; /* cents per unit */
+} IntakeItem;
+
+typedef struct IntakeDocument {
+    char *order_id; /* NULL: none given */
+    char *customer_id;
+    IntakeItem *items;
+    int item_count;
+    char *items_json;  /* the items in full, quantity and price as numbers, further members kept */
+    int64 total;       /* cents, exact */
+    int64 given_total; /* the document's total_amount in cents, -1: none given */
+} IntakeDocument;
+
+/*
+ * intake_read_document reads the JSON text.
+ * Returns NULL, or the message that says what is wrong with it. Raises class 22 errors for text that is no JSON.
+ */
+extern const char *intake_read_document(const char *json, IntakeDocument *document);
+
+#endif

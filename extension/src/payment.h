@@ -1,0 +1,34 @@
+/*
+ * Payment attempts and refunds: intents that are committed before the provider is called, and outcomes that are applied
+ * exactly once. The id of an attempt or refund is the provider's idempotency key, so that asking again does no harm.
+ */
+#ifndef SHOP_PAYMENT_H
+#define SHOP_PAYMENT_H
+
+#include "postgres.h"
+
+#include "arguments.h"
+#include "tables.h"
+
+/* Money that should not be there, or should go back: a refund of what was captured, a void of what was authorized. */
+#define REFUND_KIND_REFUND "refund"
+#define REFUND_KIND_VOID   "void"
+
+/* captured_attempt locks the attempt of a locked order that holds the money; NULL when none does. */
+extern Row *captured_attempt(Tables *tables, const RequestContext *context, int64 order_id);
+
+/* open_attempt locks the attempt of a locked order whose outcome is not final yet; NULL when there is none. */
+extern Row *open_attempt(Tables *tables, const RequestContext *context, int64 order_id);
+
+/* attempt_refundable gives the captured cents of an attempt that no refund asks for yet. */
+extern int64 attempt_refundable(const Row *attempt);
+
+/*
+ * refund_request writes the intent to give money back and the message that makes the poller do it.
+ * attempt: locked; its refunded amount is raised and stored. amount: cents. reason may be NULL.
+ * Returns the id of the refund.
+ */
+extern int64 refund_request(Tables *tables, const RequestContext *context, Row *attempt, const char *kind, int64 amount,
+                            const char *reason);
+
+#endif

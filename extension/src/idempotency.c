@@ -143,6 +143,31 @@ bool idempotency_lock(const IdempotencyKey *key, Response *response) {
     return false;
 }
 
+bool idempotency_try_lock(const IdempotencyKey *key, Response *response) {
+    LOCKTAG tag;
+
+    lock_tag(key, &tag);
+    if (LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL)
+        return true;
+    *response = (Response){.status = 0, .body = pstrdup("")};
+    return false;
+}
+
+/* reused is the 422 for a key whose request meant something else. */
+static Response reused(const IdempotencyKey *key) {
+    return problem(PROBLEM_IDEMPOTENCY_KEY_REUSED, key->context->request_id,
+                   "This Idempotency-Key was already used for a different request");
+}
+
+Response idempotency_answer_twin(const IdempotencyKey *key, const IdempotencyKey *twin, const Response *twin_answer) {
+    Response response = *twin_answer;
+
+    if (memcmp(key->fingerprint, twin->fingerprint, sizeof(key->fingerprint)) != 0)
+        return reused(key);
+    response.replayed = true;
+    return response;
+}
+
 bool idempotency_replay(Tables *tables, const IdempotencyKey *key, Response *response) {
     bytea *stored;
     Row *row;
@@ -157,8 +182,7 @@ bool idempotency_replay(Tables *tables, const IdempotencyKey *key, Response *res
     stored = DatumGetByteaPP(row_datum(row, KEY_FINGERPRINT));
     if (VARSIZE_ANY_EXHDR(stored) != sizeof(key->fingerprint) ||
         memcmp(VARDATA_ANY(stored), key->fingerprint, sizeof(key->fingerprint)) != 0) {
-        *response = problem(PROBLEM_IDEMPOTENCY_KEY_REUSED, key->context->request_id,
-                            "This Idempotency-Key was already used for a different request");
+        *response = reused(key);
         return true;
     }
     memset(response, 0, sizeof(*response));

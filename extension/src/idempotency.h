@@ -45,6 +45,19 @@ extern void idempotency_init(IdempotencyKey *key, const RequestContext *context,
 extern bool idempotency_lock(const IdempotencyKey *key, Response *response);
 
 /*
+ * idempotency_try_lock is idempotency_lock that does not wait, for a request among others: *response says by status 0
+ * that the request is undecided and is to be sent again alone.
+ */
+extern bool idempotency_try_lock(const IdempotencyKey *key, Response *response);
+
+/*
+ * idempotency_answer_twin gives the answer to a request whose key another one in the same transaction has used with
+ * success: the same bytes, or the 422 for another meaning.
+ */
+extern Response idempotency_answer_twin(const IdempotencyKey *key, const IdempotencyKey *twin,
+                                        const Response *twin_answer);
+
+/*
  * idempotency_replay looks for a finished request with this key: true with the stored answer, or the 422 for another
  * meaning, in *response.
  */

@@ -51,6 +51,7 @@ void inventory_lock(Tables *tables, const RequestContext *context, StockLines *l
             continue;
         }
         line->level = palloc0(sizeof(StockLevel));
+        line->level->price = -1;
         line->level->row = row_lock(tables, INVENTORY_BY_PRODUCT,
                                     ROW_KEY(Int32GetDatum(context->store_id), Int64GetDatum(line->product_id)));
     }

@@ -13,6 +13,7 @@
 typedef struct StockLevel {
     Row *row;     /* NULL: the product has no inventory row */
     bool changed; /* there is something for inventory_write to store */
+    int64 price;  /* cents per unit; the caller's, who reads it once the level is locked; -1: not read yet */
 } StockLevel;
 
 /* A quantity of one product, as a line of an order or a delivery. */
@@ -21,7 +22,7 @@ typedef struct StockLine {
     int64 order_item_id;
     int64 product_id;
     int32 qty;
-    int64 price;       /* cents per unit, where the line is sold */
+    int group;         /* the caller's own mark: which of several carts the line is of */
     StockLevel *level; /* set by inventory_lock */
 } StockLine;
 

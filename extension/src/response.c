@@ -124,15 +124,23 @@ static TupleDesc response_descriptor(FunctionCallInfo fcinfo) {
     return fcinfo->flinfo->fn_extra;
 }
 
+void response_columns(const Response *response, Datum values[RESPONSE_COLUMNS], bool nulls[RESPONSE_COLUMNS]) {
+    memset(nulls, 0, RESPONSE_COLUMNS * sizeof(bool));
+    values[0] = Int32GetDatum(response->status);
+    values[1] = CStringGetTextDatum(response->body);
+    values[2] = BoolGetDatum(response->replayed);
+    values[3] = Int64GetDatum(response->order_id);
+    nulls[3] = response->order_id == 0;
+    values[4] = Int32GetDatum(response->retry_after);
+    nulls[4] = response->retry_after == 0;
+    values[5] = response->location == NULL ? (Datum)0 : CStringGetTextDatum(response->location);
+    nulls[5] = response->location == NULL;
+}
+
 Datum response_datum(FunctionCallInfo fcinfo, const Response *response) {
-    Datum values[] = {Int32GetDatum(response->status),      CStringGetTextDatum(response->body),
-                      BoolGetDatum(response->replayed),     Int64GetDatum(response->order_id),
-                      Int32GetDatum(response->retry_after), (Datum)0};
-    bool nulls[] = {
-        false, false, false, response->order_id == 0, response->retry_after == 0, response->location == NULL};
+    Datum values[RESPONSE_COLUMNS];
+    bool nulls[RESPONSE_COLUMNS];
 
-    if (response->location != NULL)
-        values[5] = CStringGetTextDatum(response->location);
-
+    response_columns(response, values, nulls);
     return HeapTupleGetDatum(heap_form_tuple(response_descriptor(fcinfo), values, nulls));
 }

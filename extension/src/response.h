@@ -63,6 +63,12 @@ extern Response problem(ProblemKind kind, const char *request_id, const char *fo
 extern Response problem_with(ProblemKind kind, const char *request_id, const char *members, const char *format, ...)
     pg_attribute_printf(4, 5);
 
+/* The columns of shop.response. */
+#define RESPONSE_COLUMNS 6
+
+/* response_columns fills in the columns of shop.response. */
+extern void response_columns(const Response *response, Datum values[RESPONSE_COLUMNS], bool nulls[RESPONSE_COLUMNS]);
+
 /* response_datum turns the answer into the composite value that the SQL function returns. */
 extern Datum response_datum(FunctionCallInfo fcinfo, const Response *response);
 

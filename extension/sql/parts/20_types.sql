@@ -13,3 +13,21 @@ COMMENT ON COLUMN shop.response.replayed IS 'true: the stored answer to an earli
 COMMENT ON COLUMN shop.response.order_id IS 'the order that the request is about, where known';
 COMMENT ON COLUMN shop.response.retry_after IS 'seconds to wait before asking again, where that helps';
 COMMENT ON COLUMN shop.response.location IS 'path of what was made, for the Location header';
+
+CREATE TYPE shop.checkout_request AS (
+    actor_id bigint,
+    user_id bigint,
+    cart_id bigint,
+    idempotency_key text,
+    expected_total numeric,
+    request_id text,
+    traceparent text
+);
+COMMENT ON TYPE shop.checkout_request IS 'One request of shop.checkout_batch(): the arguments of shop.checkout() but the store.';
+COMMENT ON COLUMN shop.checkout_request.actor_id IS 'the user that the caller proved to be; NULL: may act for anyone';
+COMMENT ON COLUMN shop.checkout_request.user_id IS 'whose cart it is';
+COMMENT ON COLUMN shop.checkout_request.cart_id IS 'the cart';
+COMMENT ON COLUMN shop.checkout_request.idempotency_key IS 'value of the Idempotency-Key header';
+COMMENT ON COLUMN shop.checkout_request.expected_total IS 'the total that the client expects, or NULL';
+COMMENT ON COLUMN shop.checkout_request.request_id IS 'the request''s id';
+COMMENT ON COLUMN shop.checkout_request.traceparent IS 'the request''s W3C trace context';

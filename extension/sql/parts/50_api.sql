@@ -72,6 +72,13 @@ AS 'MODULE_PATHNAME', 'shop_checkout';
 COMMENT ON FUNCTION shop.checkout(integer, bigint, bigint, bigint, text, numeric, text, text) IS 'Turns a cart into an order: one statement, one commit. 201 {order,order_items}; 400 for a bad key or argument, a cart that is not open or is empty, or short stock; 403, 404; 409 when the key is in use or the total changed; 422 for a key of another request.';
 REVOKE ALL ON FUNCTION shop.checkout(integer, bigint, bigint, bigint, text, numeric, text, text) FROM PUBLIC;
 
+CREATE FUNCTION shop.checkout_batch(store_id integer, requests shop.checkout_request[])
+RETURNS SETOF shop.response
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS 'MODULE_PATHNAME', 'shop_checkout_batch';
+COMMENT ON FUNCTION shop.checkout_batch(integer, shop.checkout_request[]) IS 'shop.checkout() for up to 1000 requests in one commit; answers in the order of the requests, each as if it had come alone after those before it. status 0: undecided, because a request with the same key runs elsewhere; send it alone.';
+REVOKE ALL ON FUNCTION shop.checkout_batch(integer, shop.checkout_request[]) FROM PUBLIC;
+
 CREATE FUNCTION shop.get_order(store_id integer, actor_id bigint, order_id bigint, request_id text)
 RETURNS shop.response
 LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -93,7 +93,8 @@ bool database_pool_connected(const struct database_pool *pool);
 /* database_pool_statistics_of reads the counters. */
 struct database_pool_statistics database_pool_statistics_of(const struct database_pool *pool);
 
-/* database_pool_destroy answers what is left with DATABASE_UNAVAILABLE, closes the connections and frees the pool. */
+/* database_pool_destroy answers what waits with DATABASE_UNAVAILABLE and what is in flight with DATABASE_LOST, closes
+ * the connections and frees the pool. NULL is allowed. */
 void database_pool_destroy(struct database_pool *pool);
 
 #endif

@@ -35,6 +35,7 @@ struct database_connection {
     bool call_sent; /* not just the preparation of its statement: it may have taken effect */
     struct prepared_statement *prepared;
     size_t prepared_count;
+    char farewell[DATABASE_MESSAGE_SIZE]; /* why the server ended an idle connection, where it said so */
 };
 
 /*
@@ -46,6 +47,9 @@ struct database_connection *database_connection_open(const char *conninfo, const
 
 /* database_connection_close closes the socket and frees the connection, not its call. Never blocks. */
 void database_connection_close(struct database_connection *connection);
+
+/* database_connection_error gives the reason why a connection is BROKEN, for the log; never empty. */
+const char *database_connection_error(const struct database_connection *connection);
 
 /* database_connection_events gives the poll() events to wait for. */
 short database_connection_events(const struct database_connection *connection);

@@ -229,7 +229,7 @@ BEGIN
         PRIMARY KEY (store_id, id),
         CONSTRAINT outbox_finished_check CHECK ((status = 'pending') = (finished_at IS NULL))
     ) WITH (autovacuum_vacuum_scale_factor = 0.01);
-    CREATE INDEX outbox_by_age ON shop.outbox USING brin (created_at) WITH (pages_per_range = 16, autosummarize = on);
+    CREATE INDEX outbox_by_age ON shop.outbox USING brin (store_id, created_at) WITH (pages_per_range = 16, autosummarize = on);
     CREATE INDEX outbox_pending ON shop.outbox (store_id, next_attempt_at) WHERE status = 'pending';
     COMMENT ON TABLE shop.outbox IS 'messages, committed together with what they tell of; the poller claims and delivers them';
     COMMENT ON INDEX shop.outbox_pending IS 'what is still to be delivered, by the time it is due';
@@ -305,7 +305,7 @@ BEGIN
         created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
         PRIMARY KEY (store_id, user_id, route, key)
     );
-    CREATE INDEX idempotency_keys_by_age ON shop.idempotency_keys USING brin (created_at)
+    CREATE INDEX idempotency_keys_by_age ON shop.idempotency_keys USING brin (store_id, created_at)
         WITH (pages_per_range = 16, autosummarize = on);
     COMMENT ON INDEX shop.idempotency_keys_by_age IS 'finds what may be purged, at almost no cost when an answer is stored';
     COMMENT ON COLUMN shop.idempotency_keys.location IS 'the answer''s Location header, where it has one';
@@ -396,7 +396,7 @@ BEGIN
         received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
         PRIMARY KEY (store_id, source, message_key)
     );
-    CREATE INDEX inbox_by_age ON shop.inbox USING brin (received_at) WITH (pages_per_range = 16, autosummarize = on);
+    CREATE INDEX inbox_by_age ON shop.inbox USING brin (store_id, received_at) WITH (pages_per_range = 16, autosummarize = on);
     COMMENT ON TABLE shop.inbox IS 'events that were applied, by the number their source gave them: each has its effect once';
     COMMENT ON INDEX shop.inbox_by_age IS 'finds what may be purged';
     COMMENT ON COLUMN shop.inbox.store_id IS 'the shop';

@@ -192,7 +192,7 @@ REVOKE ALL ON FUNCTION shop.expire_pending_orders(integer, integer) FROM PUBLIC;
 
 CREATE FUNCTION shop.list_order_transitions(OUT from_status text, OUT event text, OUT to_status text, OUT stock_movement text)
 RETURNS SETOF record
-LANGUAGE c IMMUTABLE PARALLEL SAFE
+LANGUAGE c STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'shop_list_order_transitions';
 COMMENT ON FUNCTION shop.list_order_transitions() IS 'The state machine of orders: every transition there is. See the view shop.order_transitions.';
 REVOKE ALL ON FUNCTION shop.list_order_transitions() FROM PUBLIC;

@@ -69,7 +69,7 @@ COMMENT ON FUNCTION shop.put_demo_account(integer, bigint, text, text, text) IS 
 REVOKE ALL ON FUNCTION shop.put_demo_account(integer, bigint, text, text, text) FROM PUBLIC;
 
 CREATE FUNCTION shop.hash_password(password text) RETURNS text
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'shop_hash_password';
 COMMENT ON FUNCTION shop.hash_password(text) IS 'crypt(5) hash of a password with a new salt: yescrypt, libxcrypt''s preference.';
 REVOKE ALL ON FUNCTION shop.hash_password(text) FROM PUBLIC;

@@ -52,6 +52,13 @@
         ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)))
 #endif
 
+/* Where a result relation keeps its prepared CHECK constraints. */
+#if PG_VERSION_NUM >= 180000
+#define compat_check_expressions(result) ((result)->ri_CheckConstraintExprs)
+#else
+#define compat_check_expressions(result) ((result)->ri_ConstraintExprs)
+#endif
+
 /* A set-returning function that fills a tuplestore: before 15 without help from the server, in compat.c. */
 #if PG_VERSION_NUM >= 150000
 #define compat_materialize_result(fcinfo) InitMaterializedSRF(fcinfo, 0)

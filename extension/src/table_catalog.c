@@ -3,8 +3,12 @@
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "nodes/readfuncs.h"
+#include "optimizer/optimizer.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "compat.h"
@@ -198,7 +202,14 @@ static const IndexDescription indexes[] = {
     [PRODUCTS_BY_SKU] = {"products_sku_key", PRODUCTS},
 };
 
+/* CHECK constraints of a table, in a memory context of their own that is thrown away when the table changes. */
+typedef struct TableChecks {
+    MemoryContext context; /* NULL: not made yet, or out of date */
+    ExprState **expressions;
+} TableChecks;
+
 static TableCatalog table_entries[TABLE_COUNT];
+static TableChecks check_entries[TABLE_COUNT];
 static Oid index_entries[lengthof(indexes)];
 
 /* resolve_name gives the OID of schema shop's relation with this name; SH001 when there is none. */
@@ -229,6 +240,9 @@ const TableCatalog *table_catalog(TableId table) {
 
     if (entry->valid)
         return entry;
+    if (check_entries[table].context != NULL)
+        MemoryContextDelete(check_entries[table].context);
+    check_entries[table].context = NULL;
     entry->relation = resolve_name(description->name);
     resolve_columns(entry, description);
     entry->sequence = InvalidOid;
@@ -240,6 +254,25 @@ const TableCatalog *table_catalog(TableId table) {
     }
     entry->valid = true;
     return entry;
+}
+
+ExprState **table_checks(TableId table, Relation relation) {
+    TableChecks *entry = &check_entries[table];
+    const TupleConstr *constraints = RelationGetDescr(relation)->constr;
+    int count = constraints == NULL ? 0 : constraints->num_check;
+    MemoryContext context;
+    MemoryContext caller;
+
+    if (count == 0 || entry->context != NULL)
+        return count == 0 ? NULL : entry->expressions;
+    context = AllocSetContextCreate(CacheMemoryContext, "pg_shop check constraints", ALLOCSET_SMALL_SIZES);
+    caller = MemoryContextSwitchTo(context);
+    entry->expressions = palloc(count * sizeof(ExprState *));
+    for (int i = 0; i < count; i++)
+        entry->expressions[i] = ExecInitExpr(expression_planner(stringToNode(constraints->check[i].ccbin)), NULL);
+    MemoryContextSwitchTo(caller);
+    entry->context = context;
+    return entry->expressions;
 }
 
 Oid index_catalog(IndexId index, TableId *table) {

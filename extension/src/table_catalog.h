@@ -8,6 +8,8 @@
 #include "postgres.h"
 
 #include "access/attnum.h"
+#include "nodes/execnodes.h"
+#include "utils/rel.h"
 
 #include "tables.h"
 
@@ -27,6 +29,12 @@ extern const TableCatalog *table_catalog(TableId table);
 
 /* index_catalog gives the OID of an index and the table it belongs to. Raises SH001 when it is missing. */
 extern Oid index_catalog(IndexId index, TableId *table);
+
+/*
+ * table_checks gives the table's CHECK constraints ready to be evaluated, for ResultRelInfo. The executor would read
+ * them from their stored text anew in every call, which took a quarter of a checkout's CPU time.
+ */
+extern ExprState **table_checks(TableId table, Relation relation);
 
 /* table_catalog_register asks PostgreSQL to tell us of changed tables; called once by _PG_init. */
 extern void table_catalog_register(void);

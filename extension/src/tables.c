@@ -104,6 +104,7 @@ static OpenTable *open_table(Tables *tables, TableId id) {
     table->result = makeNode(ResultRelInfo);
     InitResultRelInfo(table->result, relation, 0, NULL, 0);
     ExecOpenIndices(table->result, false);
+    compat_check_expressions(table->result) = table_checks(id, relation);
     tables->open[id] = table;
     return table;
 }

@@ -7,6 +7,7 @@
 #include "database_call.h"
 
 enum connection_state {
+    STATE_STARTING,  /* the server's name is looked up, in a thread of its own */
     STATE_OPENING,   /* the connection is being made */
     STATE_IDLE,      /* ready for a call, once the pool took the finished one */
     STATE_PREPARING, /* the call's statement is being prepared */
@@ -22,13 +23,16 @@ struct prepared_statement {
     bool known;          /* the server has it */
 };
 
+struct database_opening;
+
 struct database_connection {
-    PGconn *handle;
+    struct database_opening *starting; /* in STARTING */
+    PGconn *handle;                    /* after it; NULL until then */
     enum connection_state state;
     short opening_events; /* what PQconnectPoll waits for */
     bool flush_wanted;    /* libpq could not send everything yet */
     bool was_open;        /* the connection was established once */
-    int64_t deadline;     /* OPENING: give the attempt up; DRAINING: give the connection up */
+    int64_t deadline;     /* STARTING, OPENING: give the attempt up; DRAINING: give the connection up */
     int64_t idle_since;
     struct database_call *call; /* in flight, or finished and not yet taken by the pool */
     bool call_finished;
@@ -40,7 +44,7 @@ struct database_connection {
 
 /*
  * database_connection_open starts a connection. conninfo is libpq's string; deadline bounds the attempt.
- * Returns NULL when memory is short; else a connection in state OPENING or BROKEN.
+ * Returns NULL when memory or threads are short; else a connection in state STARTING.
  */
 struct database_connection *database_connection_open(const char *conninfo, const char *application_name,
                                                      int64_t deadline);
@@ -50,6 +54,9 @@ void database_connection_close(struct database_connection *connection);
 
 /* database_connection_error gives the reason why a connection is BROKEN, for the log; never empty. */
 const char *database_connection_error(const struct database_connection *connection);
+
+/* database_connection_fd gives the descriptor to wait for, or -1. */
+int database_connection_fd(const struct database_connection *connection);
 
 /* database_connection_events gives the poll() events to wait for. */
 short database_connection_events(const struct database_connection *connection);

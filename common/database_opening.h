@@ -1,0 +1,32 @@
+/*
+ * The first step of a connection, off the event loop. Private to the database pool.
+ *
+ * PQconnectStart is called non-blocking, but it looks up the server's name with getaddrinfo, which blocks for many
+ * seconds when the name service is away. So a short-lived thread calls it; everything after that is done on the loop.
+ */
+#ifndef SHOP_COMMON_DATABASE_OPENING_H
+#define SHOP_COMMON_DATABASE_OPENING_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+
+struct database_opening;
+
+/* database_opening_start begins to connect. conninfo: libpq's string; application_name: used where the string names
+ * none. Both are copied. NULL when memory or threads are short. */
+struct database_opening *database_opening_start(const char *conninfo, const char *application_name);
+
+/* database_opening_fd gives the descriptor that becomes readable when the step is done. */
+int database_opening_fd(const struct database_opening *opening);
+
+/*
+ * database_opening_take returns false while the step is not done. Else it gives the connection to the caller (NULL when
+ * memory was short; its status may be CONNECTION_BAD), frees the opening and returns true.
+ */
+bool database_opening_take(struct database_opening *opening, PGconn **handle);
+
+/* database_opening_abandon ends the caller's interest; the thread cleans up when it gets its answer. NULL is allowed.
+ */
+void database_opening_abandon(struct database_opening *opening);
+
+#endif

@@ -1,0 +1,217 @@
+#include "arguments.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "text.h"
+
+/* The value that the functions refuse where an optional integer is given but unusable. */
+#define UNUSABLE_INTEGER "-1"
+
+/* The value that the functions refuse where an amount is given but unusable. */
+#define UNUSABLE_MONEY "NaN"
+
+/* What a source holds: nothing, text that came as text, or a member of the body. */
+struct raw_value {
+    bool given;
+    bool usable;                      /* false: given in a way that has no single value */
+    const char *text;                 /* path, query, header, context */
+    const struct json_member *member; /* body */
+};
+
+static bool integer_fits(const char *text, enum argument_type type) {
+    int64_t number;
+
+    if (type == INTEGER_4) {
+        return text_to_int64(text, INT32_MIN, INT32_MAX, &number);
+    }
+    return text_to_int64(text, INT64_MIN, INT64_MAX, &number);
+}
+
+static size_t count_digits(const char *text) {
+    return strspn(text, "0123456789");
+}
+
+/* money_shaped tells whether text is -?digits(.digits)?(e[+-]?digits{1,2})? and not too long. */
+static bool money_shaped(const char *text) {
+    size_t digits;
+
+    if (strlen(text) > ARGUMENT_MONEY_LIMIT) {
+        return false;
+    }
+    text += *text == '-' ? 1 : 0;
+    digits = count_digits(text);
+    text += digits;
+    if (digits > 0 && *text == '.') {
+        digits = count_digits(++text);
+        text += digits;
+    }
+    if (digits > 0 && (*text == 'e' || *text == 'E')) {
+        text++;
+        text += *text == '+' || *text == '-' ? 1 : 0;
+        digits = count_digits(text);
+        text += digits;
+        if (digits > 2) {
+            return false;
+        }
+    }
+    return digits > 0 && *text == '\0';
+}
+
+/*
+ * plain_text gives the text of a value whose type may be a number: a string's content, or a number's literal. Returns a
+ * malloc'd text, or NULL for other JSON types, or when it is too long to be any number.
+ */
+static char *plain_text(const struct raw_value *raw) {
+    if (!raw->usable) {
+        return NULL;
+    }
+    if (raw->member == NULL) {
+        return strdup(raw->text);
+    }
+    if (json_is_string(raw->member->value)) {
+        return strdup(json_string_value(raw->member->value));
+    }
+    if (json_is_number(raw->member->value) && raw->member->literal_size < 256) {
+        return strndup(raw->member->literal, raw->member->literal_size);
+    }
+    return NULL;
+}
+
+static void set_owned(struct argument_values *values, size_t index, char *text) {
+    values->owned[index] = text;
+    values->values[index] = text;
+}
+
+static void set_integer(const struct argument *argument, const struct raw_value *raw, struct argument_values *values,
+                        size_t index) {
+    char *text = plain_text(raw);
+
+    if (text != NULL && integer_fits(text, argument->type)) {
+        set_owned(values, index, text);
+        return;
+    }
+    free(text);
+    values->values[index] = argument->optional ? UNUSABLE_INTEGER : NULL;
+}
+
+static void set_money(const struct raw_value *raw, struct argument_values *values, size_t index) {
+    char *text = plain_text(raw);
+
+    if (text != NULL && money_shaped(text)) {
+        set_owned(values, index, text);
+        return;
+    }
+    free(text);
+    values->values[index] = UNUSABLE_MONEY;
+}
+
+/* set_text returns false when the member is no string. */
+static bool set_text(const struct raw_value *raw, struct argument_values *values, size_t index) {
+    if (raw->member == NULL) {
+        values->values[index] = raw->text;
+        return raw->usable;
+    }
+    values->values[index] = json_string_value(raw->member->value);
+    return json_is_string(raw->member->value);
+}
+
+static struct raw_value from_text(const char *text) {
+    return (struct raw_value){.given = text != NULL, .usable = true, .text = text};
+}
+
+static struct raw_value from_path(const struct argument_sources *sources, const char *name) {
+    size_t i;
+
+    for (i = 0; i < sources->path_value_count; i++) {
+        const struct path_value *found = &sources->path_values[i];
+
+        if (strlen(name) == found->name_length && strncmp(name, found->name, found->name_length) == 0) {
+            return from_text(found->value);
+        }
+    }
+    return from_text(NULL);
+}
+
+static struct raw_value from_query(const struct argument_sources *sources, const char *name) {
+    struct raw_value raw;
+    bool repeated;
+
+    request_target_parameter(sources->target, name, &raw.text, &repeated);
+    raw.member = NULL;
+    raw.given = raw.text != NULL;
+    raw.usable = !repeated;
+    return raw;
+}
+
+static struct raw_value from_body(const struct argument_sources *sources, const char *name) {
+    const struct json_member *member = sources->body != NULL ? json_body_find(sources->body, name) : NULL;
+
+    return (struct raw_value){
+        .given = member != NULL && !json_is_null(member->value), .usable = true, .member = member};
+}
+
+/* find_value reads the argument's source. */
+static struct raw_value find_value(const struct argument *argument, const struct argument_sources *sources) {
+    struct raw_value raw;
+
+    switch (argument->source) {
+    case FROM_PATH:
+        return from_path(sources, argument->name);
+    case FROM_QUERY:
+        return from_query(sources, argument->name);
+    case FROM_BODY:
+        return from_body(sources, argument->name);
+    case FROM_QUERY_OR_BODY:
+        raw = from_query(sources, argument->name);
+        return raw.given ? raw : from_body(sources, argument->name);
+    case FROM_KEY:
+        return from_text(sources->idempotency_key);
+    case FROM_STORE:
+        return from_text(sources->store_id);
+    case FROM_ACTOR_ID:
+        return from_text(sources->actor_id);
+    case FROM_ADMIN_ID:
+        return from_text(sources->admin_id);
+    case FROM_ACTOR:
+        return from_text(sources->actor);
+    case FROM_REQUEST_ID:
+        return from_text(sources->request_id);
+    case FROM_TRACEPARENT:
+        break;
+    }
+    return from_text(sources->traceparent);
+}
+
+const char *arguments_collect(const struct argument *table, size_t count, const struct argument_sources *sources,
+                              struct argument_values *values) {
+    size_t i;
+
+    memset(values, 0, sizeof(*values));
+    for (i = 0; i < count; i++) {
+        struct raw_value raw = find_value(&table[i], sources);
+
+        if (!raw.given) {
+            continue;
+        }
+        if (table[i].type == TEXT) {
+            if (!set_text(&raw, values, i)) {
+                return table[i].name;
+            }
+        } else if (table[i].type == MONEY) {
+            set_money(&raw, values, i);
+        } else {
+            set_integer(&table[i], &raw, values, i);
+        }
+    }
+    return NULL;
+}
+
+void arguments_free(struct argument_values *values) {
+    size_t i;
+
+    for (i = 0; i < ARGUMENTS_MAXIMUM; i++) {
+        free(values->owned[i]);
+        values->owned[i] = NULL;
+    }
+}

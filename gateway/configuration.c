@@ -1,0 +1,162 @@
+#include "configuration.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cors.h"
+
+#define DEFAULT_ADMIN_PASSWORD "admin123"
+#define DEFAULT_USER_PASSWORD  "user123"
+#define SHORTEST_SECRET        32 /* bytes; RFC 7518 section 3.2: an HS256 key has at least 256 bits */
+#define FEWEST_SECRET_LETTERS  8
+
+#define ROW(variable, type, default_text, minimum, maximum, choices, secret, field, help)                              \
+    {                                                                                                                  \
+        variable, NULL, type, default_text, minimum, maximum, choices, secret, offsetof(struct configuration, field),  \
+            help                                                                                                       \
+    }
+
+const struct setting configuration_table[] = {
+    SHARED_SETTING_ROWS(offsetof(struct configuration, shared)),
+    ROW("PORT", SETTING_INTEGER, "3000", 0, 65535, NULL, false, port, "TCP port; 0 picks a free one, see the log"),
+    ROW("BIND_ADDRESS", SETTING_STRING, NULL, 0, 0, NULL, false, bind_address,
+        "address to listen on; unset: all interfaces, IPv6 and IPv4"),
+    ROW("JWT_SECRET", SETTING_STRING, NULL, 0, 0, NULL, true, jwt_secret,
+        "key of the tokens (HS256), required; in production at least 32 bytes and no placeholder"),
+    ROW("JWT_EXPIRES_IN_SECONDS", SETTING_INTEGER, "3600", 1, 31536000, NULL, false, jwt_expires_in_seconds,
+        "life of the tokens that login gives"),
+    ROW("JWT_ISSUER", SETTING_STRING, NULL, 0, 0, NULL, false, jwt_issuer, "iss that tokens carry and must have"),
+    ROW("JWT_AUDIENCE", SETTING_STRING, NULL, 0, 0, NULL, false, jwt_audience, "aud that tokens carry and must have"),
+    ROW("DEMO_ADMIN_PASSWORD", SETTING_STRING, NULL, 1, 512, NULL, true, demo_admin_password,
+        "password of the demo account admin; unset: " DEFAULT_ADMIN_PASSWORD ", in production no such account"),
+    ROW("DEMO_USER_PASSWORD", SETTING_STRING, NULL, 1, 512, NULL, true, demo_user_password,
+        "password of the demo account user; unset: " DEFAULT_USER_PASSWORD ", in production no such account"),
+    ROW("CUSTOMER_AUTH", SETTING_CHOICE, "off", 0, 0, "off|jwt", false, customer_auth,
+        "jwt: customers act for themselves only; off: the userId is taken as given"),
+    ROW("ALLOW_OPEN_CUSTOMER_ROUTES", SETTING_CHOICE, "no", 0, 0, "yes|no", false, allow_open_customer_routes,
+        "yes: CUSTOMER_AUTH=off is allowed in production"),
+    ROW("CORS_ORIGINS", SETTING_STRING, "*", 0, 0, NULL, false, cors_origins,
+        "origins of browser pages that may call, separated by commas, or *"),
+    ROW("HTTP_REQUEST_TIMEOUT_MS", SETTING_INTEGER, "15000", 1, 3600000, NULL, false, http_request_timeout_ms,
+        "a request must have arrived whole within this time"),
+    ROW("HTTP_HEADERS_TIMEOUT_MS", SETTING_INTEGER, NULL, 1, 3600000, NULL, false, http_headers_timeout_ms,
+        "its head must have arrived within this time; unset: HTTP_KEEP_ALIVE_TIMEOUT_MS + 1000"),
+    ROW("HTTP_KEEP_ALIVE_TIMEOUT_MS", SETTING_INTEGER, "5000", 1, 3600000, NULL, false, http_keep_alive_timeout_ms,
+        "an idle connection is closed after this time"),
+    ROW("HTTP_SHUTDOWN_GRACE_MS", SETTING_INTEGER, "10000", 0, 600000, NULL, false, http_shutdown_grace_ms,
+        "time for requests in flight after SIGTERM"),
+};
+
+const size_t configuration_table_size = sizeof(configuration_table) / sizeof(configuration_table[0]);
+
+/* default_to sets an unset text. */
+static bool default_to(char **field, const char *text) {
+    if (*field == NULL) {
+        *field = strdup(text);
+    }
+    return *field != NULL;
+}
+
+/* fill_defaults sets the defaults that depend on other settings. */
+static bool fill_defaults(struct configuration *configuration) {
+    if (configuration->http_headers_timeout_ms == 0) {
+        configuration->http_headers_timeout_ms = configuration->http_keep_alive_timeout_ms + 1000;
+    }
+    if (configuration_is_production(&configuration->shared)) {
+        return true;
+    }
+    return default_to(&configuration->demo_admin_password, DEFAULT_ADMIN_PASSWORD) &&
+           default_to(&configuration->demo_user_password, DEFAULT_USER_PASSWORD);
+}
+
+/* looks_like_placeholder tells whether a secret is a text that people put into examples, or has hardly any variety. */
+static bool looks_like_placeholder(const char *secret) {
+    static const char *const words[] = {
+        "changeme",   "change-me",   "change_me",    "change-this",  "change_this", "replaceme",
+        "replace-me", "replace_me",  "replace-",     "placeholder",  "your-",       "your_",
+        "example",    "dev-secret",  "dev_secret",   "devsecret",    "test-only",   "insecure",
+        "do-not-use", "supersecret", "super-secret", "super_secret", "password",    "123456789",
+    };
+    bool seen[256] = {false};
+    int letters = 0;
+    size_t i;
+
+    for (i = 0; secret[i] != '\0'; i++) {
+        letters += seen[(unsigned char)secret[i]] ? 0 : 1;
+        seen[(unsigned char)secret[i]] = true;
+    }
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcasestr(secret, words[i]) != NULL) {
+            return true;
+        }
+    }
+    return letters < FEWEST_SECRET_LETTERS;
+}
+
+static bool is_text(const char *value, const char *expected) {
+    return value != NULL && strcmp(value, expected) == 0;
+}
+
+/* production_fault gives what forbids to start in production, or NULL. */
+static const char *production_fault(const struct configuration *configuration) {
+    if (strlen(configuration->jwt_secret) < SHORTEST_SECRET) {
+        return "JWT_SECRET must have at least 32 bytes in production";
+    }
+    if (looks_like_placeholder(configuration->jwt_secret)) {
+        return "JWT_SECRET looks like a placeholder; production needs a random one";
+    }
+    if (is_text(configuration->demo_admin_password, DEFAULT_ADMIN_PASSWORD)) {
+        return "DEMO_ADMIN_PASSWORD must not be the well-known demo password in production";
+    }
+    if (is_text(configuration->demo_user_password, DEFAULT_USER_PASSWORD)) {
+        return "DEMO_USER_PASSWORD must not be the well-known demo password in production";
+    }
+    if (!configuration_customer_needs_token(configuration) &&
+        !is_text(configuration->allow_open_customer_routes, "yes")) {
+        return "CUSTOMER_AUTH=off lets anybody act for any customer: set CUSTOMER_AUTH=jwt, or "
+               "ALLOW_OPEN_CUSTOMER_ROUTES=yes if something in front of the gateway protects the routes";
+    }
+    return NULL;
+}
+
+/* fault_of gives what is wrong with the values taken together, or NULL. */
+static const char *fault_of(const struct configuration *configuration) {
+    if (configuration->jwt_secret == NULL) {
+        return "JWT_SECRET must be set";
+    }
+    if (!cors_origins_valid(configuration->cors_origins)) {
+        return "CORS_ORIGINS must be * or a list of origins such as https://shop.example, separated by commas";
+    }
+    return configuration_is_production(&configuration->shared) ? production_fault(configuration) : NULL;
+}
+
+bool configuration_read(struct configuration *configuration, char *error, size_t error_size) {
+    const char *fault;
+
+    memset(configuration, 0, sizeof(*configuration));
+    if (!config_load(configuration_table, configuration_table_size, configuration, error, error_size)) {
+        return false;
+    }
+    fault = fill_defaults(configuration) ? fault_of(configuration) : "out of memory";
+    if (fault != NULL) {
+        snprintf(error, error_size, "%s", fault);
+    } else {
+        configuration->conninfo = configuration_conninfo(&configuration->shared, error, error_size);
+    }
+    if (configuration->conninfo == NULL) {
+        configuration_release(configuration);
+        return false;
+    }
+    return true;
+}
+
+void configuration_release(struct configuration *configuration) {
+    config_free(configuration_table, configuration_table_size, configuration);
+    free(configuration->conninfo);
+    configuration->conninfo = NULL;
+}
+
+bool configuration_customer_needs_token(const struct configuration *configuration) {
+    return is_text(configuration->customer_auth, "jwt");
+}

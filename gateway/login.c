@@ -1,0 +1,184 @@
+#include "login.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "accounts.h"
+#include "demo_accounts.h"
+#include "errmap.h"
+#include "request.h"
+#include "sql_route.h"
+
+/* The functions tell that an account is locked, not for how long: the client is asked to wait this long. */
+#define LOCKED_RETRY_SECONDS 60
+
+#define BUSY_RETRY_SECONDS 1
+
+/* The account that somebody tries to sign in to. */
+struct login {
+    char *id;
+    char *username;
+    char *role;
+    bool succeeded;
+};
+
+static void free_login(struct request *request) {
+    struct login *login = request->route_state;
+
+    if (login != NULL) {
+        free(login->id);
+        free(login->username);
+        free(login->role);
+        free(login);
+    }
+    request->route_state = NULL;
+}
+
+/* finish tells that the reply is complete. */
+static void finish(struct request *request) {
+    free_login(request);
+    request_answered(request);
+}
+
+static void answer_busy(struct request *request) {
+    request_set_error(request, "too many sign-ins at a time");
+    request_answer_problem(request, MHD_HTTP_SERVICE_UNAVAILABLE, "overloaded", "The server is busy, please try again",
+                           BUSY_RETRY_SECONDS);
+}
+
+static void answer_wrong(struct request *request) {
+    request_answer_problem(request, MHD_HTTP_UNAUTHORIZED, "invalid_credentials", "Invalid credentials", NO_RETRY);
+    request->reply.bearer_challenge = true;
+}
+
+static void answer_token(struct request *request, const struct login *login) {
+    const struct token_settings *settings = &request->gateway->tokens;
+    char *token = token_issue(settings, login->id, login->username, login->role, (int64_t)time(NULL));
+    json_t *body = json_pack("{s:s, s:s, s:I, s:{s:s, s:s, s:s}}", "accessToken", token != NULL ? token : "",
+                             "tokenType", "Bearer", "expiresIn", (json_int_t)settings->lifetime_seconds, "user", "id",
+                             login->id, "username", login->username, "role", login->role);
+
+    request_answer_json(request, MHD_HTTP_OK, token != NULL ? json_dumps(body, JSON_COMPACT) : NULL);
+    json_decref(body);
+    free(token);
+}
+
+/* on_recorded: the answer waits for this, so that the count of failures cannot be outrun. */
+static void on_recorded(void *context, const struct database_answer *answer) {
+    struct request *request = context;
+    const struct login *login = request->route_state;
+
+    if (answer->outcome != DATABASE_OK) {
+        sql_answer_failure(request, answer, true);
+    } else if (login->succeeded) {
+        answer_token(request, login);
+    } else {
+        answer_wrong(request);
+    }
+    finish(request);
+}
+
+static void on_verified(void *context, enum hash_outcome outcome, const char *hash) {
+    struct request *request = context;
+    struct login *login = request->route_state;
+    const char *values[3];
+
+    (void)hash;
+    if (outcome == HASH_FAILED) {
+        answer_busy(request);
+        finish(request);
+        return;
+    }
+    if (login == NULL) {
+        answer_wrong(request);
+        finish(request);
+        return;
+    }
+    login->succeeded = outcome == HASH_DONE;
+    values[0] = request->gateway->store_id;
+    values[1] = login->id;
+    values[2] = login->succeeded ? "true" : "false";
+    database_pool_submit(request->gateway->database, &record_login_statement, values, DATABASE_CALL_TIMEOUT_MS,
+                         on_recorded, request);
+}
+
+/* password_of gives the password of the body, which login_handle has checked. */
+static const char *password_of(const struct request *request) {
+    return json_string_value(json_body_find(&request->body, "password")->value);
+}
+
+/* keep_account copies the account's row; false when memory is short. */
+static bool keep_account(struct request *request, const PGresult *result) {
+    struct login *login = calloc(1, sizeof(*login));
+
+    request->route_state = login;
+    if (login == NULL) {
+        return false;
+    }
+    login->id = strdup(PQgetvalue(result, 0, ACCOUNT_ID));
+    login->username = strdup(PQgetvalue(result, 0, ACCOUNT_USERNAME));
+    login->role = strdup(PQgetvalue(result, 0, ACCOUNT_ROLE));
+    return login->id != NULL && login->username != NULL && login->role != NULL;
+}
+
+static void on_account(void *context, const struct database_answer *answer) {
+    struct request *request = context;
+    const char *hash = NULL;
+
+    if (answer->outcome != DATABASE_OK) {
+        sql_answer_failure(request, answer, true);
+        finish(request);
+        return;
+    }
+    if (PQntuples(answer->result) > 0) {
+        if (strcmp(PQgetvalue(answer->result, 0, ACCOUNT_LOCKED), "t") == 0) {
+            request_answer_problem(request, MHD_HTTP_TOO_MANY_REQUESTS, "account_locked",
+                                   "Too many failed logins, please try again later", LOCKED_RETRY_SECONDS);
+            finish(request);
+            return;
+        }
+        hash = PQgetvalue(answer->result, 0, ACCOUNT_PASSWORD_HASH);
+        if (!keep_account(request, answer->result)) {
+            answer_busy(request);
+            finish(request);
+            return;
+        }
+    }
+    if (!hash_thread_verify(request->gateway->hashing, password_of(request), hash, on_verified, request)) {
+        answer_busy(request);
+        finish(request);
+    }
+}
+
+/* text_member gives a member's text, or NULL when it is missing, empty or no string. */
+static const char *text_member(const struct request *request, const char *name) {
+    const struct json_member *member = json_body_find(&request->body, name);
+
+    if (member == NULL || !json_is_string(member->value) || json_string_length(member->value) == 0) {
+        return NULL;
+    }
+    return json_string_value(member->value);
+}
+
+void login_handle(struct request *request) {
+    const char *username = text_member(request, "username");
+    const char *values[] = {request->gateway->store_id, username};
+
+    if (username == NULL || text_member(request, "password") == NULL) {
+        request_answer_problem(request, MHD_HTTP_BAD_REQUEST, "missing_credentials",
+                               "username and password are required", NO_RETRY);
+        request_answered(request);
+        return;
+    }
+    if (!demo_accounts_stored(request->gateway->demo_accounts)) {
+        request_set_error(request, "the demo accounts are not stored yet");
+        request_answer_problem(request, MHD_HTTP_SERVICE_UNAVAILABLE, "starting", "The service is starting",
+                               BUSY_RETRY_SECONDS);
+        request_answered(request);
+        return;
+    }
+    database_pool_submit(request->gateway->database, &find_account_statement, values, DATABASE_CALL_TIMEOUT_MS,
+                         on_account, request);
+}

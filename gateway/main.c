@@ -1,0 +1,179 @@
+/*
+ * shop-gateway: HTTP in front of the functions of the extension pg_shop.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "demo_accounts.h"
+#include "event_loop.h"
+#include "gateway.h"
+#include "http_server.h"
+#include "listener.h"
+#include "log.h"
+#include "ready_probe.h"
+#include "version.h"
+
+#define EXIT_CONFIGURATION 2
+
+/* Calls that may wait for a connection, and for how long: more is answered 503, which keeps the waiting time bounded.
+ */
+#define DATABASE_QUEUE_LIMIT   128
+#define DATABASE_WAIT_LIMIT_MS 2000
+
+#define FLUSH_LIMIT_MS 500
+
+static void print_help(void) {
+    puts("shop-gateway: HTTP gateway of pg_shop\n"
+         "\n"
+         "usage: shop-gateway [option]\n"
+         "  (none)          serve until SIGTERM or SIGINT\n"
+         "  --check-config  check the settings and exit\n"
+         "  --dump-config   print the settings in force, secrets masked, and exit\n"
+         "  --ready         ask the gateway on this machine's PORT whether it is ready\n"
+         "  --version       print the version and exit\n"
+         "  --help          print this and exit\n"
+         "\n"
+         "exit codes: 0 done (with --ready: ready), 1 failed (with --ready: not ready), 2 wrong usage or settings\n"
+         "\n"
+         "settings (environment variables; an empty value counts as unset):");
+    config_print_help(stdout, configuration_table, configuration_table_size);
+}
+
+static int fail(const char *event, const char *message, int code) {
+    log_event(LOG_ERROR, event, json_pack("{s:o}", "error", log_text(message)));
+    return code;
+}
+
+/* start opens what serving needs, in the order of its dependencies. Returns NULL, or what failed. */
+static const char *start(struct gateway *gateway, char *error, size_t error_size) {
+    const struct configuration *configuration = &gateway->configuration;
+    struct database_pool_settings settings = {
+        .conninfo = configuration->conninfo,
+        .application_name = "shop-gateway",
+        .maximum_connections = (int)configuration->shared.db_pool_max,
+        .queue_limit = DATABASE_QUEUE_LIMIT,
+        .wait_limit_ms = DATABASE_WAIT_LIMIT_MS,
+    };
+    int listener = listener_open(configuration->bind_address, configuration->port, error, error_size);
+    int port;
+
+    if (listener < 0) {
+        return error;
+    }
+    port = listener_port(listener);
+    gateway->database = database_pool_create(&settings);
+    gateway->hashing = hash_thread_start();
+    gateway->demo_accounts = demo_accounts_create(gateway);
+    gateway->server = http_server_start(gateway, listener);
+    if (gateway->server == NULL) {
+        close(listener);
+    }
+    if (gateway->database == NULL || gateway->hashing == NULL || gateway->demo_accounts == NULL ||
+        gateway->server == NULL) {
+        return "the server could not be started";
+    }
+    log_event(LOG_INFO, "gateway_started",
+              json_pack("{s:i,s:s,s:s,s:i}", "port", port, "version", PG_SHOP_VERSION, "customerAuth",
+                        configuration->customer_auth, "pid", (int)getpid()));
+    return NULL;
+}
+
+/* stop ends what start began. What still waits for a hash or the database is answered 503 and given a moment to leave.
+ */
+static void stop(struct gateway *gateway) {
+    hash_thread_stop(gateway->hashing);
+    database_pool_destroy(gateway->database);
+    if (gateway->server != NULL) {
+        event_loop_flush(gateway, FLUSH_LIMIT_MS);
+        http_server_stop(gateway->server);
+    }
+    demo_accounts_free(gateway->demo_accounts);
+}
+
+static int serve(struct gateway *gateway) {
+    char error[256];
+    const char *failure;
+    int signal_fd = event_loop_block_signals();
+
+    if (signal_fd < 0) {
+        return fail("gateway_start_failed", "signals cannot be read", EXIT_FAILURE);
+    }
+    failure = start(gateway, error, sizeof(error));
+    if (failure == NULL) {
+        event_loop_run(gateway, signal_fd);
+    }
+    stop(gateway);
+    close(signal_fd);
+    if (failure != NULL) {
+        return fail("gateway_start_failed", failure, EXIT_FAILURE);
+    }
+    log_event(LOG_INFO, "gateway_stopped", NULL);
+    return EXIT_SUCCESS;
+}
+
+/* probe reads the settings without the checks that only serving needs. */
+static int probe(void) {
+    struct configuration configuration;
+    char error[256];
+    bool ready;
+
+    if (!config_load(configuration_table, configuration_table_size, &configuration, error, sizeof(error))) {
+        return fail("invalid_configuration", error, EXIT_CONFIGURATION);
+    }
+    ready = ready_probe(configuration.bind_address, configuration.port);
+    config_free(configuration_table, configuration_table_size, &configuration);
+    return ready ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* run_with_configuration reads the settings and does what the option (NULL: serve) asks. */
+static int run_with_configuration(const char *option) {
+    struct gateway gateway = {0};
+    char error[256];
+    int code = EXIT_SUCCESS;
+
+    if (!configuration_read(&gateway.configuration, error, sizeof(error))) {
+        return fail("invalid_configuration", error, EXIT_CONFIGURATION);
+    }
+    log_set_level(gateway.configuration.shared.log_level);
+    gateway.tokens = (struct token_settings){
+        .secret = gateway.configuration.jwt_secret,
+        .issuer = gateway.configuration.jwt_issuer,
+        .audience = gateway.configuration.jwt_audience,
+        .lifetime_seconds = gateway.configuration.jwt_expires_in_seconds,
+    };
+    snprintf(gateway.store_id, sizeof(gateway.store_id), "%ld", gateway.configuration.shared.store_id);
+    if (option == NULL) {
+        code = serve(&gateway);
+    } else if (strcmp(option, "--dump-config") == 0) {
+        config_dump(stdout, configuration_table, configuration_table_size, &gateway.configuration);
+    }
+    configuration_release(&gateway.configuration);
+    return code;
+}
+
+int main(int argc, char **argv) {
+    const char *option = argc > 1 ? argv[1] : NULL;
+
+    if (argc > 2) {
+        fputs("shop-gateway: too many arguments, see --help\n", stderr);
+        return EXIT_CONFIGURATION;
+    }
+    if (option == NULL || strcmp(option, "--check-config") == 0 || strcmp(option, "--dump-config") == 0) {
+        return run_with_configuration(option);
+    }
+    if (strcmp(option, "--help") == 0) {
+        print_help();
+        return EXIT_SUCCESS;
+    }
+    if (strcmp(option, "--version") == 0) {
+        puts("shop-gateway " PG_SHOP_VERSION);
+        return EXIT_SUCCESS;
+    }
+    if (strcmp(option, "--ready") == 0) {
+        return probe();
+    }
+    fprintf(stderr, "shop-gateway: unknown option %s, see --help\n", option);
+    return EXIT_CONFIGURATION;
+}

@@ -1,0 +1,133 @@
+#include "request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+
+#define BODY_LIMIT         ((size_t)100 * 1024)
+#define API_BODY_LIMIT     ((size_t)10 * 1024 * 1024)
+#define FIRST_BODY_BUFFER  ((size_t)4096)
+#define CLIENT_LEFT_STATUS 499 /* in the log only: the client went away before it was answered */
+
+struct request *request_create(struct gateway *gateway, struct MHD_Connection *connection, const char *uri) {
+    struct request *request = calloc(1, sizeof(*request));
+
+    if (request == NULL) {
+        return NULL;
+    }
+    request->gateway = gateway;
+    request->connection = connection;
+    request->started_us = clock_monotonic_us();
+    request->target_fault = request_target_parse(uri, &request->target);
+    request_id_choose(NULL, request->request_id);
+    return request;
+}
+
+void request_free(struct request *request) {
+    if (request == NULL) {
+        return;
+    }
+    request_target_free(&request->target);
+    json_body_free(&request->body);
+    free(request->body_text);
+    reply_clear(&request->reply);
+    free(request->error);
+    free(request);
+}
+
+const char *request_header(const struct request *request, const char *name) {
+    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+bool request_is_api(const struct request *request) {
+    return request->target.path != NULL && strncmp(request->target.path, "/api/", 5) == 0;
+}
+
+size_t request_body_limit(const struct request *request) {
+    return request_is_api(request) ? API_BODY_LIMIT : BODY_LIMIT;
+}
+
+/* reserve makes room for size more bytes and a NUL. */
+static bool reserve(struct request *request, size_t size) {
+    size_t needed = request->body_size + size + 1;
+    size_t capacity = request->body_capacity > 0 ? request->body_capacity : FIRST_BODY_BUFFER;
+    char *grown;
+
+    if (needed <= request->body_capacity) {
+        return true;
+    }
+    while (capacity < needed) {
+        capacity *= 2;
+    }
+    grown = realloc(request->body_text, capacity);
+    if (grown == NULL) {
+        return false;
+    }
+    request->body_text = grown;
+    request->body_capacity = capacity;
+    return true;
+}
+
+void request_add_body(struct request *request, const char *data, size_t size) {
+    if (request->body_too_large || request->body_out_of_memory) {
+        return;
+    }
+    if (size > request_body_limit(request) - request->body_size) {
+        request->body_too_large = true;
+        return;
+    }
+    if (!reserve(request, size)) {
+        request->body_out_of_memory = true;
+        return;
+    }
+    memcpy(request->body_text + request->body_size, data, size);
+    request->body_size += size;
+    request->body_text[request->body_size] = '\0';
+}
+
+void request_set_error(struct request *request, const char *error) {
+    free(request->error);
+    request->error = strdup(error);
+}
+
+void request_answered(struct request *request) {
+    request->phase = REQUEST_ANSWERED;
+    if (request->suspended) {
+        request->suspended = false;
+        MHD_resume_connection(request->connection);
+    }
+}
+
+/* log_fields gives the members that both events share. */
+static json_t *log_fields(const struct request *request, unsigned status) {
+    json_t *fields = json_object();
+
+    json_object_set_new(fields, "requestId", json_string(request->request_id));
+    json_object_set_new(fields, "method", request->method[0] != '\0' ? log_text(request->method) : json_null());
+    json_object_set_new(fields, "path", log_text(request->target.path));
+    json_object_set_new(fields, "status", json_integer(status));
+    if (request->order_id != 0) {
+        json_object_set_new(fields, "orderId", json_integer(request->order_id));
+    }
+    return fields;
+}
+
+void request_log(const struct request *request) {
+    unsigned status = request->reply.status != 0 ? request->reply.status : CLIENT_LEFT_STATUS;
+    double milliseconds = (double)(clock_monotonic_us() - request->started_us) / 1000;
+    json_t *fields;
+
+    if (status >= 500) {
+        fields = log_fields(request, status);
+        json_object_set_new(fields, "error", log_text(request->error != NULL ? request->error : "refused"));
+        log_event(LOG_ERROR, "http_error", fields);
+    }
+    if (log_enabled(LOG_INFO)) {
+        fields = log_fields(request, status);
+        json_object_set_new(fields, "durationMs", json_real(milliseconds));
+        log_event(LOG_INFO, "http_request", fields);
+    }
+}

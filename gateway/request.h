@@ -1,0 +1,84 @@
+/*
+ * One request from its first line to the end of its answer.
+ */
+#ifndef SHOP_GATEWAY_REQUEST_H
+#define SHOP_GATEWAY_REQUEST_H
+
+#include <microhttpd.h>
+#include <stdint.h>
+
+#include "arguments.h"
+#include "framing.h"
+#include "gateway.h"
+#include "reply.h"
+#include "request_id.h"
+#include "token.h"
+
+enum request_phase {
+    REQUEST_HEAD,     /* the first line is known */
+    REQUEST_BODY,     /* the head is complete, the body arrives */
+    REQUEST_WORKING,  /* complete; its answer is being made, its connection may be suspended */
+    REQUEST_ANSWERED, /* the answer is there and waits to be sent */
+    REQUEST_SENT,     /* handed to the HTTP library */
+};
+
+struct request {
+    struct gateway *gateway;
+    struct MHD_Connection *connection;
+    struct watched_connection *watched;
+    enum request_phase phase;
+    bool suspended;
+    int64_t started_us;
+
+    char method[16]; /* cut when longer; no route has such a method */
+    struct request_target target;
+    const char *target_fault; /* what is wrong with the target, or NULL */
+    struct framing framing;
+    char request_id[REQUEST_ID_SIZE];
+    const struct route *route;
+    struct identity identity;
+    bool identified;
+
+    char *body_text;
+    size_t body_size, body_capacity;
+    bool body_too_large, body_out_of_memory;
+    struct json_body body;
+
+    struct argument_sources sources;
+    struct reply reply;
+    int64_t order_id;  /* for the log; 0 where not known */
+    char *error;       /* what went wrong inside, for the log; owned */
+    void *route_state; /* of a route's own handler, freed by it */
+};
+
+/* request_create makes the request at its first line. uri: the target as sent. NULL when memory is short. */
+struct request *request_create(struct gateway *gateway, struct MHD_Connection *connection, const char *uri);
+
+/* request_free frees it. */
+void request_free(struct request *request);
+
+/* request_header gives a header's value, or NULL. */
+const char *request_header(const struct request *request, const char *name);
+
+/* request_is_api tells whether the path is under /api/, where bodies may be larger and problems carry "error". */
+bool request_is_api(const struct request *request);
+
+/* request_body_limit gives the largest body in bytes. */
+size_t request_body_limit(const struct request *request);
+
+/* request_add_body keeps a part of the body, or notes that it is too large. */
+void request_add_body(struct request *request, const char *data, size_t size);
+
+/* request_set_error notes the cause of a failure for the log. */
+void request_set_error(struct request *request, const char *error);
+
+/*
+ * request_answered tells that the reply is complete: when the connection is suspended it is woken up, and the HTTP
+ * library takes the reply on its next turn.
+ */
+void request_answered(struct request *request);
+
+/* request_log writes http_request, and http_error for answers of 500 and above. */
+void request_log(const struct request *request);
+
+#endif

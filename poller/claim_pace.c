@@ -1,0 +1,36 @@
+#include "claim_pace.h"
+
+#include "backoff.h"
+
+#define FAILURE_BASE_MS    250
+#define FAILURE_MAXIMUM_MS 5000
+
+int64_t claim_pace_wait_ms(const struct claim_pace *pace, int64_t now_ms) {
+    return pace->due_ms > now_ms ? pace->due_ms - now_ms : 0;
+}
+
+void claim_pace_note_claim(struct claim_pace *pace, int64_t now_ms, bool found_rows) {
+    if (found_rows) {
+        pace->idle_ms = 0;
+        pace->due_ms = now_ms;
+        return;
+    }
+    pace->idle_ms = pace->idle_ms > 0 ? pace->idle_ms * 2 : CLAIM_PACE_SHORTEST_MS;
+    if (pace->idle_ms > CLAIM_PACE_LONGEST_MS) {
+        pace->idle_ms = CLAIM_PACE_LONGEST_MS;
+    }
+    pace->due_ms = now_ms + pace->idle_ms;
+}
+
+void claim_pace_note_success(struct claim_pace *pace) {
+    pace->failures = 0;
+}
+
+int64_t claim_pace_note_failure(struct claim_pace *pace, int64_t now_ms) {
+    if (pace->failures == 0 || pace->due_ms <= now_ms) {
+        pace->failures++;
+        pace->due_ms =
+            now_ms + CLAIM_PACE_LONGEST_MS + backoff_delay_ms(FAILURE_BASE_MS, FAILURE_MAXIMUM_MS, pace->failures);
+    }
+    return pace->due_ms - now_ms;
+}

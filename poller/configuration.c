@@ -1,0 +1,173 @@
+#include "configuration.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sqs_protocol.h"
+
+#define FIELD(name) offsetof(struct poller_configuration, name)
+
+/* What SQS allows at most for one receive; larger settings count as this. */
+#define MESSAGES_MAXIMUM SQS_BATCH_ENTRIES
+
+/* What the default of SQS_POLL_TIMEOUT_MS adds to the wait of the long poll. */
+#define POLL_TIMEOUT_MARGIN_MS 5000
+
+static const struct setting settings[] = {
+    SHARED_SETTING_ROWS(FIELD(shared)),
+    {"SQS_QUEUE_URL", "QUEUE_URL", SETTING_STRING, NULL, 1, 1024, NULL, false, FIELD(queue_url),
+     "URL of the queue; unset: the embedded queue, straight from the outbox"},
+    {"SQS_DLQ_URL", NULL, SETTING_STRING, NULL, 1, 1024, NULL, false, FIELD(dlq_url),
+     "URL of the dead-letter queue, together with SQS_QUEUE_URL; unset: dead letters are rows only"},
+    {"AWS_REGION", "AWS_DEFAULT_REGION", SETTING_STRING, "us-east-1", 1, 64, NULL, false, FIELD(region), "AWS region"},
+    {"AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL", SETTING_STRING, NULL, 1, 1024, NULL, false, FIELD(endpoint_url),
+     "where to reach SQS; unset: the region's public endpoint"},
+    {"AWS_ACCESS_KEY_ID", NULL, SETTING_STRING, NULL, 0, 0, NULL, true, FIELD(access_key_id), "AWS access key id"},
+    {"AWS_SECRET_ACCESS_KEY", NULL, SETTING_STRING, NULL, 0, 0, NULL, true, FIELD(secret_access_key),
+     "AWS secret access key"},
+    {"AWS_SESSION_TOKEN", NULL, SETTING_STRING, NULL, 0, 0, NULL, true, FIELD(session_token),
+     "AWS session token, with temporary keys"},
+    {"AWS_PROFILE", NULL, SETTING_STRING, NULL, 0, 0, NULL, false, FIELD(profile),
+     "profile in the shared credentials file; unset: default"},
+    {"AWS_SHARED_CREDENTIALS_FILE", NULL, SETTING_STRING, NULL, 0, 0, NULL, false, FIELD(shared_credentials_file),
+     "shared credentials file; unset: .aws/credentials in the home folder"},
+    {"HOME", NULL, SETTING_STRING, NULL, 0, 0, NULL, false, FIELD(home_folder), "home folder"},
+    {"SQS_SEND_MAX_RETRIES", NULL, SETTING_INTEGER, "2", 0, 20, NULL, false, FIELD(send_maximum_retries),
+     "repeats of a send before its messages rest in the outbox"},
+    {"SQS_SEND_RETRY_DELAY_MS", NULL, SETTING_INTEGER, "100", 0, 60000, NULL, false, FIELD(send_retry_delay_ms),
+     "base of the growing delay between them, milliseconds"},
+    {"PAYMENT_PROVIDER", NULL, SETTING_CHOICE, "simulation", 0, 0, "simulation", false, FIELD(payment_provider),
+     "who says whether an order is paid"},
+    {"PAYMENT_SIMULATION_MODE", NULL, SETTING_CHOICE, "random", 0, 0, "random|rule_based", false,
+     FIELD(payment_simulation_mode), "random, or rule_based (even order ids are paid, odd ones are not)"},
+    {"PAYMENT_SUCCESS_RATE", NULL, SETTING_DECIMAL, "0.7", 0, 1, NULL, false, FIELD(payment_success_rate),
+     "share of orders that the random simulation pays"},
+    {"SQS_POLL_WAIT_SECONDS", NULL, SETTING_INTEGER, "20", 0, SQS_WAIT_SECONDS_MAXIMUM, NULL, false,
+     FIELD(poll_wait_seconds), "how long a receive waits for messages, seconds"},
+    {"SQS_POLL_MAX_MESSAGES", NULL, SETTING_INTEGER, "10", 1, 1000000, NULL, false, FIELD(poll_maximum_messages),
+     "messages of one receive; more than 10 count as 10, which is what SQS allows"},
+    {"SQS_VISIBILITY_TIMEOUT_SECONDS", NULL, SETTING_INTEGER, "30", 1, SQS_VISIBILITY_MAXIMUM, NULL, false,
+     FIELD(visibility_timeout_seconds),
+     "how long a received message is hidden, extended while it is worked on, seconds"},
+    {"SQS_POLL_IDLE_DELAY_MS", NULL, SETTING_INTEGER, "1000", 0, 3600000, NULL, false, FIELD(poll_idle_delay_ms),
+     "least time between the starts of two receives when the first brought nothing, milliseconds"},
+    {"SQS_WORKER_MAX_RECEIVE_COUNT", NULL, SETTING_INTEGER, "5", 1, 1000, NULL, false, FIELD(maximum_receive_count),
+     "how many times a message is tried before it becomes a dead letter"},
+    {"SQS_PROCESS_TIMEOUT_MS", NULL, SETTING_INTEGER, "15000", 1, 3600000, NULL, false, FIELD(process_timeout_ms),
+     "how long one try may take before it is cancelled, milliseconds"},
+    {"SQS_POLL_TIMEOUT_MS", NULL, SETTING_INTEGER, NULL, 1, 3600000, NULL, false, FIELD(poll_timeout_ms),
+     "when a receive without an answer is given up, milliseconds; unset: the wait and 5000 more"},
+    {"SQS_SHUTDOWN_GRACE_MS", NULL, SETTING_INTEGER, "10000", 0, 3600000, NULL, false, FIELD(shutdown_grace_ms),
+     "how long stopping may take, milliseconds; an open receive ends by itself only if this is longer than its wait"},
+};
+
+#define SETTING_COUNT (sizeof(settings) / sizeof(settings[0]))
+
+/* is_queue_url tells whether a text can be a queue's URL. It is only passed on as text, so its shape is all that is
+ * checked. */
+static bool is_queue_url(const char *text) {
+    size_t scheme = strncmp(text, "https://", 8) == 0 ? 8 : strncmp(text, "http://", 7) == 0 ? 7 : 0;
+    const char *letter, *path;
+
+    for (letter = text; *letter != '\0'; letter++) {
+        if (*letter <= ' ' || *letter > '~') {
+            return false;
+        }
+    }
+    path = strchr(text + scheme, '/');
+    return scheme > 0 && path != NULL && path > text + scheme;
+}
+
+/* is_region tells whether a text can be a region's name; it becomes part of a host name. */
+static bool is_region(const char *text) {
+    return text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
+}
+
+static bool check_queues(struct poller_configuration *configuration, char *error, size_t error_size) {
+    char reason[128];
+
+    if (configuration->queue_url != NULL && !is_queue_url(configuration->queue_url)) {
+        snprintf(error, error_size, "SQS_QUEUE_URL must be the http or https URL of a queue");
+        return false;
+    }
+    if (configuration->dlq_url != NULL && !is_queue_url(configuration->dlq_url)) {
+        snprintf(error, error_size, "SQS_DLQ_URL must be the http or https URL of a queue");
+        return false;
+    }
+    if (configuration->queue_url != NULL && configuration->dlq_url != NULL &&
+        strcmp(configuration->queue_url, configuration->dlq_url) == 0) {
+        snprintf(error, error_size, "SQS_DLQ_URL must not be the queue of SQS_QUEUE_URL");
+        return false;
+    }
+    if (!is_region(configuration->region)) {
+        snprintf(error, error_size, "AWS_REGION must be a region's name such as us-east-1");
+        return false;
+    }
+    if (!sqs_endpoint_set(&configuration->endpoint, configuration->endpoint_url, configuration->region, reason,
+                          sizeof(reason))) {
+        snprintf(error, error_size, "AWS_ENDPOINT_URL_SQS (or AWS_ENDPOINT_URL) %s", reason);
+        return false;
+    }
+    return true;
+}
+
+static bool check_times(struct poller_configuration *configuration, char *error, size_t error_size) {
+    long wait_ms = configuration->poll_wait_seconds * 1000;
+
+    if (configuration->poll_maximum_messages > MESSAGES_MAXIMUM) {
+        configuration->poll_maximum_messages = MESSAGES_MAXIMUM;
+    }
+    if (configuration->poll_timeout_ms == 0) {
+        configuration->poll_timeout_ms = wait_ms + POLL_TIMEOUT_MARGIN_MS;
+    }
+    if (configuration->poll_timeout_ms <= wait_ms) {
+        snprintf(error, error_size, "SQS_POLL_TIMEOUT_MS must be more than SQS_POLL_WAIT_SECONDS, that is %ld",
+                 wait_ms);
+        return false;
+    }
+    return true;
+}
+
+bool configuration_load(struct poller_configuration *configuration, char *error, size_t error_size) {
+    *configuration = (struct poller_configuration){0};
+    if (!config_load(settings, SETTING_COUNT, configuration, error, error_size)) {
+        return false;
+    }
+    if (!check_queues(configuration, error, error_size) || !check_times(configuration, error, error_size)) {
+        configuration_free(configuration);
+        return false;
+    }
+    configuration->conninfo = configuration_conninfo(&configuration->shared, error, error_size);
+    if (configuration->conninfo == NULL) {
+        configuration_free(configuration);
+        return false;
+    }
+    return true;
+}
+
+void configuration_free(struct poller_configuration *configuration) {
+    free(configuration->conninfo);
+    configuration->conninfo = NULL;
+    sqs_endpoint_clear(&configuration->endpoint);
+    config_free(settings, SETTING_COUNT, configuration);
+}
+
+struct credential_settings configuration_credential_settings(const struct poller_configuration *configuration) {
+    return (struct credential_settings){
+        .access_key_id = configuration->access_key_id,
+        .secret_access_key = configuration->secret_access_key,
+        .session_token = configuration->session_token,
+        .profile = configuration->profile,
+        .shared_credentials_file = configuration->shared_credentials_file,
+        .home_folder = configuration->home_folder,
+    };
+}
+
+void configuration_print_help(FILE *out) {
+    config_print_help(out, settings, SETTING_COUNT);
+}
+
+void configuration_dump(FILE *out, const struct poller_configuration *configuration) {
+    config_dump(out, settings, SETTING_COUNT, configuration);
+}

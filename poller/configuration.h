@@ -1,0 +1,50 @@
+/*
+ * The poller's settings: one table that is read, checked, printed by --help and by --dump-config.
+ */
+#ifndef SHOP_POLLER_CONFIGURATION_H
+#define SHOP_POLLER_CONFIGURATION_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "config.h"
+#include "credentials.h"
+#include "sqs_endpoint.h"
+
+struct poller_configuration {
+    struct shared_configuration shared;
+
+    char *queue_url, *dlq_url; /* NULL where unset; without queue_url the embedded queue is used */
+    char *region;
+    char *endpoint_url; /* NULL: the region's endpoint */
+    char *access_key_id, *secret_access_key, *session_token, *profile, *shared_credentials_file, *home_folder;
+
+    long send_maximum_retries, send_retry_delay_ms;
+    char *payment_provider, *payment_simulation_mode;
+    double payment_success_rate;
+    long poll_wait_seconds, poll_maximum_messages, poll_idle_delay_ms, poll_timeout_ms;
+    long visibility_timeout_seconds, maximum_receive_count, process_timeout_ms, shutdown_grace_ms;
+
+    char *conninfo;               /* made from the shared settings */
+    struct sqs_endpoint endpoint; /* made from endpoint_url and region; empty without queue_url */
+};
+
+/*
+ * configuration_load reads and checks all settings. Returns false with a message in error that names the variable and
+ * says what is allowed; then nothing has to be freed.
+ */
+bool configuration_load(struct poller_configuration *configuration, char *error, size_t error_size);
+
+/* configuration_free releases what configuration_load made. */
+void configuration_free(struct poller_configuration *configuration);
+
+/* configuration_credential_settings gives the settings for credential_store_open; they point into configuration. */
+struct credential_settings configuration_credential_settings(const struct poller_configuration *configuration);
+
+/* configuration_print_help prints every variable with its default and meaning. */
+void configuration_print_help(FILE *out);
+
+/* configuration_dump prints NAME=value lines, secrets masked. */
+void configuration_dump(FILE *out, const struct poller_configuration *configuration);
+
+#endif

@@ -1,0 +1,102 @@
+#include "database_calls.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "allocation.h"
+
+/*
+ * Every call that can be repeated without harm is marked so, and the pool repeats it when its connection breaks.
+ * claim_outbox is not: a second claim would take other rows and leave the first ones leased.
+ */
+const struct database_statement claim_outbox_statement = {
+    "claim_outbox",
+    "SELECT id::pg_catalog.int8, topic::pg_catalog.text, order_id::pg_catalog.int8, body::pg_catalog.text,"
+    " request_id::pg_catalog.text, traceparent::pg_catalog.text, attempts::pg_catalog.int4"
+    " FROM shop.claim_outbox($1::pg_catalog.int4, $2::pg_catalog.int4, $3::pg_catalog.int4)",
+    3, false};
+
+const struct database_statement settle_payment_statement = {
+    "settle_payment",
+    "SELECT result::pg_catalog.text, order_status::pg_catalog.text"
+    " FROM shop.settle_payment($1::pg_catalog.int4, $2::pg_catalog.int8, $3::pg_catalog.bool, $4::pg_catalog.text,"
+    " $5::pg_catalog.text, $6::pg_catalog.int8)",
+    6, true};
+
+const struct database_statement mark_outbox_delivered_statement = {
+    "mark_outbox_delivered", "SELECT shop.mark_outbox_delivered($1::pg_catalog.int4, $2::pg_catalog.int8[])", 2, true};
+
+const struct database_statement release_outbox_statement = {
+    "release_outbox",
+    "SELECT shop.release_outbox($1::pg_catalog.int4, $2::pg_catalog.int8[], $3::pg_catalog.text,"
+    " $4::pg_catalog.int4)",
+    4, true};
+
+const struct database_statement record_dead_letter_statement = {
+    "record_dead_letter",
+    "SELECT id::pg_catalog.int8, moved::pg_catalog.bool"
+    " FROM shop.record_dead_letter($1::pg_catalog.int4, $2::pg_catalog.text, $3::pg_catalog.text,"
+    " $4::pg_catalog.text, $5::pg_catalog.text, $6::pg_catalog.text, $7::pg_catalog.text, $8::pg_catalog.int4,"
+    " $9::pg_catalog.int8, $10::pg_catalog.text, $11::pg_catalog.int8)",
+    11, true};
+
+const struct database_statement mark_dead_letter_moved_statement = {
+    "mark_dead_letter_moved",
+    "SELECT shop.mark_dead_letter_moved($1::pg_catalog.int4, $2::pg_catalog.int8, $3::pg_catalog.text)", 3, true};
+
+/* Beginnings of SQLSTATEs that speak of the server's state (PostgreSQL manual, appendix "Error Codes"). */
+static const char *const away_states[] = {
+    "08",    /* connection exceptions */
+    "25006", /* read-only transaction: a standby, or a failover under way */
+    "28",    /* login refused */
+    "3D000", /* no such database */
+    "3F000", /* no such schema: the extension is not there */
+    "53",    /* out of memory, disk or connections */
+    "57P",   /* shutting down, starting up, crashed */
+    "58",    /* system errors */
+    "SH001", /* not migrated */
+    "SH002", /* library and catalog of different versions */
+};
+
+enum database_verdict database_verdict_of(const struct database_answer *answer) {
+    size_t i;
+
+    switch (answer->outcome) {
+    case DATABASE_OK:
+        return DATABASE_DONE;
+    case DATABASE_UNAVAILABLE:
+    case DATABASE_OVERLOADED:
+        return DATABASE_AWAY;
+    case DATABASE_TIMEOUT:
+    case DATABASE_LOST:
+        return DATABASE_REFUSED;
+    case DATABASE_ERROR:
+        break;
+    }
+    for (i = 0; i < sizeof(away_states) / sizeof(away_states[0]); i++) {
+        if (strncmp(answer->sqlstate, away_states[i], strlen(away_states[i])) == 0) {
+            return DATABASE_AWAY;
+        }
+    }
+    return DATABASE_REFUSED;
+}
+
+char *database_failure_text(const struct database_answer *answer) {
+    static const char *const outcomes[] = {
+        [DATABASE_OK] = "ok",
+        [DATABASE_ERROR] = "database error",
+        [DATABASE_UNAVAILABLE] = "database unavailable",
+        [DATABASE_OVERLOADED] = "no database connection free in time",
+        [DATABASE_TIMEOUT] = "timed out and cancelled",
+        [DATABASE_LOST] = "database connection lost",
+    };
+
+    return memory_format("%s%s%s%s%s", outcomes[answer->outcome], answer->sqlstate[0] != '\0' ? " " : "",
+                         answer->sqlstate, answer->message[0] != '\0' ? ": " : "", answer->message);
+}
+
+const char *number_text(int64_t number, char out[NUMBER_TEXT_SIZE]) {
+    snprintf(out, NUMBER_TEXT_SIZE, "%" PRId64, number);
+    return out;
+}

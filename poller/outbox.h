@@ -1,0 +1,61 @@
+/*
+ * The outbox as both transports use it: claim rows for a while, say what became of them. What became of a row is kept
+ * here and told again until the database has taken it or the claim has run out, in which case the row is simply claimed
+ * again by whoever comes next. So nothing that happens here can lose a row.
+ */
+#ifndef SHOP_POLLER_OUTBOX_H
+#define SHOP_POLLER_OUTBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "database.h"
+#include "loop.h"
+
+/* The topic of messages that ask for an order's payment. */
+#define OUTBOX_TOPIC_PAYMENT "payment"
+
+struct outbox;
+
+struct outbox_row {
+    int64_t id;
+    int64_t order_id; /* 0 where there is none */
+    char *topic, *body;
+    char *request_id, *traceparent; /* NULL where unknown */
+    int attempts;                   /* this one included */
+};
+
+/*
+ * Called once for every claim, never inside outbox_claim. error is NULL and rows are the callee's from now on (each one
+ * to be given to outbox_row_clear, the array itself is the outbox's), or error says why the claim failed.
+ */
+typedef void outbox_claim_callback(void *context, struct outbox_row *rows, size_t count, const char *error);
+
+/* outbox_create makes the outbox of one store. */
+struct outbox *outbox_create(struct loop *loop, struct database_pool *pool, long store_id);
+
+/* outbox_destroy drops what is pending without telling the database. NULL is allowed. */
+void outbox_destroy(struct outbox *outbox);
+
+/* outbox_claim claims up to limit due rows for lease_ms. One claim at a time. */
+void outbox_claim(struct outbox *outbox, int limit, int lease_ms, outbox_claim_callback *callback, void *context);
+
+/* outbox_mark_delivered tells that rows were put on the queue. lease_end_ms: when their claim ends, on
+ * clock_monotonic_ms. */
+void outbox_mark_delivered(struct outbox *outbox, const int64_t *ids, size_t count, int64_t lease_end_ms);
+
+/*
+ * outbox_release gives rows back. error NULL: unused, the attempt does not count and they are due at once; else they
+ * are due in retry_after_ms and the error is kept with them.
+ */
+void outbox_release(struct outbox *outbox, const int64_t *ids, size_t count, const char *error, int64_t retry_after_ms,
+                    int64_t lease_end_ms);
+
+/* outbox_is_settled tells whether no claim and no news for the database are pending. */
+bool outbox_is_settled(const struct outbox *outbox);
+
+/* outbox_row_clear frees the parts of a row. */
+void outbox_row_clear(struct outbox_row *row);
+
+#endif

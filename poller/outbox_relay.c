@@ -1,0 +1,393 @@
+#include "outbox_relay.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "backoff.h"
+#include "claim_pace.h"
+#include "clock.h"
+#include "log.h"
+#include "allocation.h"
+
+/* Rows that may be in hand: eight batches under way at once. */
+#define ROWS_IN_HAND 80
+
+/* Longest wait between two tries of one send. */
+#define RETRY_DELAY_MAXIMUM_MS 30000
+
+/* What is added to the time that all tries of a send can take, for the calls to the database around it. */
+#define LEASE_MARGIN_MS 30000
+
+/* Waits before a released row is due again. */
+#define RELEASE_BASE_MS             1000
+#define RELEASE_MAXIMUM_MS          10000
+#define RELEASE_OPERATOR_MAXIMUM_MS 30000
+#define RELEASE_REFUSED_MAXIMUM_MS  300000
+
+struct send_batch {
+    struct list_place place;
+    struct outbox_relay *relay;
+    struct outbox_row rows[SQS_BATCH_ENTRIES];
+    size_t count, bytes;
+    int tries;
+    int64_t lease_end_ms;
+    struct sqs_call *call;   /* NULL while it waits for its next try */
+    struct loop_timer timer; /* armed while it waits for its next try */
+};
+
+struct outbox_relay {
+    struct outbox_relay_settings settings;
+    struct claim_pace pace;
+    struct loop_timer claim_timer;
+    struct list batches;
+    size_t rows_in_hand;
+    int lease_ms;
+    bool claiming, stopping;
+};
+
+static void wake_up(void *context);
+static void take_rows(void *context, struct outbox_row *rows, size_t count, const char *error);
+static void send_batch_now(void *context);
+static void take_send_answer(void *context, const struct sqs_answer *answer);
+
+/* lease_for gives how long a claim has to last so that no send outlives it. */
+static int lease_for(const struct outbox_relay_settings *settings) {
+    int64_t lease = LEASE_MARGIN_MS;
+    int i;
+
+    for (i = 0; i <= settings->maximum_retries; i++) {
+        lease += SQS_CALL_TIMEOUT_MS + backoff_ceiling_ms(settings->retry_delay_ms, RETRY_DELAY_MAXIMUM_MS, i + 1);
+    }
+    return (int)lease;
+}
+
+struct outbox_relay *outbox_relay_create(const struct outbox_relay_settings *settings) {
+    struct outbox_relay *relay = memory_allocate(sizeof(*relay));
+
+    relay->settings = *settings;
+    relay->lease_ms = lease_for(settings);
+    return relay;
+}
+
+static void free_batch(struct send_batch *batch) {
+    struct outbox_relay *relay = batch->relay;
+    size_t i;
+
+    list_remove(&batch->place);
+    if (batch->call != NULL) {
+        sqs_client_abort(batch->call);
+    }
+    loop_disarm(&batch->timer);
+    for (i = 0; i < batch->count; i++) {
+        outbox_row_clear(&batch->rows[i]);
+    }
+    relay->rows_in_hand -= batch->count;
+    free(batch);
+}
+
+void outbox_relay_destroy(struct outbox_relay *relay) {
+    if (relay == NULL) {
+        return;
+    }
+    while (!list_is_empty(&relay->batches)) {
+        free_batch(list_first(&relay->batches));
+    }
+    loop_disarm(&relay->claim_timer);
+    free(relay);
+}
+
+bool outbox_relay_is_idle(const struct outbox_relay *relay) {
+    return !relay->claiming && list_is_empty(&relay->batches);
+}
+
+/* ---- claiming ---- */
+
+void outbox_relay_advance(struct outbox_relay *relay) {
+    /* After a failure one batch goes first, so that an outage does not churn through the whole backlog. */
+    int capacity = relay->pace.failures > 0 ? SQS_BATCH_ENTRIES : ROWS_IN_HAND;
+    int64_t wait_ms = claim_pace_wait_ms(&relay->pace, clock_monotonic_ms());
+
+    if (relay->stopping || relay->claiming || (int)relay->rows_in_hand > capacity / 2) {
+        return; /* an event that changes this also runs another round of the loop */
+    }
+    if (wait_ms > 0) {
+        if (!loop_timer_is_armed(&relay->claim_timer)) {
+            loop_arm(relay->settings.loop, &relay->claim_timer, wait_ms, wake_up, relay);
+        }
+        return;
+    }
+    if (database_pool_connected(relay->settings.pool)) {
+        relay->claiming = true;
+        outbox_claim(relay->settings.outbox, capacity - (int)relay->rows_in_hand, relay->lease_ms, take_rows, relay);
+    }
+}
+
+/* wake_up only makes the loop run a round, at whose end the relay advances. */
+static void wake_up(void *context) {
+    (void)context;
+}
+
+static void log_failure(const struct outbox_row *row, const char *error, int64_t retry_after_ms) {
+    log_event(LOG_ERROR, "outbox_publish_failed",
+              json_pack("{s:o,s:o,s:I,s:o,s:i,s:I}", "orderId",
+                        row->order_id > 0 ? json_integer(row->order_id) : json_null(), "requestId",
+                        log_text(row->request_id), "outboxId", (json_int_t)row->id, "error", log_text(error),
+                        "attempts", row->attempts, "retryInMs", (json_int_t)retry_after_ms));
+}
+
+/* release_row gives one row back with an error and lets go of it. */
+static void release_row(struct outbox_relay *relay, struct outbox_row *row, const char *error, int64_t maximum_ms,
+                        int64_t lease_end_ms) {
+    int64_t retry_after_ms = backoff_delay_ms(RELEASE_BASE_MS, maximum_ms, row->attempts);
+
+    log_failure(row, error, retry_after_ms);
+    outbox_release(relay->settings.outbox, &row->id, 1, error, retry_after_ms, lease_end_ms);
+    outbox_row_clear(row);
+}
+
+/* message_bytes gives what a row counts towards the size of a batch: body, and attributes with their names and types.
+ */
+static size_t message_bytes(const struct outbox_row *row) {
+    size_t bytes = strlen(row->body);
+
+    bytes += row->request_id != NULL ? strlen(row->request_id) + strlen("requestIdString") : 0;
+    bytes += row->traceparent != NULL ? strlen(row->traceparent) + strlen("traceparentString") : 0;
+    return bytes;
+}
+
+static struct send_batch *new_batch(struct outbox_relay *relay, int64_t lease_end_ms) {
+    struct send_batch *batch = memory_allocate(sizeof(*batch));
+
+    batch->relay = relay;
+    batch->lease_end_ms = lease_end_ms;
+    list_append(&relay->batches, &batch->place);
+    return batch;
+}
+
+/* add_row puts a row into the batch, or into a new one when it is full, and gives the batch that took it. */
+static struct send_batch *add_row(struct send_batch *batch, struct outbox_relay *relay, const struct outbox_row *row,
+                                  int64_t lease_end_ms) {
+    size_t bytes = message_bytes(row);
+
+    if (batch == NULL || batch->count == SQS_BATCH_ENTRIES || batch->bytes + bytes > SQS_BATCH_BYTES) {
+        if (batch != NULL) {
+            send_batch_now(batch);
+        }
+        batch = new_batch(relay, lease_end_ms);
+    }
+    batch->rows[batch->count++] = *row;
+    batch->bytes += bytes;
+    relay->rows_in_hand++;
+    return batch;
+}
+
+static void give_back_unused(struct outbox_relay *relay, struct outbox_row *rows, size_t count, int64_t lease_end_ms) {
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        outbox_release(relay->settings.outbox, &rows[i].id, 1, NULL, 0, lease_end_ms);
+        outbox_row_clear(&rows[i]);
+    }
+}
+
+static void send_rows(struct outbox_relay *relay, struct outbox_row *rows, size_t count, int64_t lease_end_ms) {
+    struct send_batch *batch = NULL;
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        if (rows[i].body == NULL || strcmp(rows[i].topic, OUTBOX_TOPIC_PAYMENT) != 0) {
+            release_row(relay, &rows[i], "no queue is known for this topic", RELEASE_REFUSED_MAXIMUM_MS, lease_end_ms);
+        } else {
+            batch = add_row(batch, relay, &rows[i], lease_end_ms);
+        }
+    }
+    if (batch != NULL) {
+        send_batch_now(batch);
+    }
+}
+
+/* take_rows gets the outcome of a claim. */
+static void take_rows(void *context, struct outbox_row *rows, size_t count, const char *error) {
+    struct outbox_relay *relay = context;
+    int64_t now = clock_monotonic_ms();
+    /* The claim began before its answer came, at most by the time its call may take, which the margin covers. */
+    int64_t lease_end_ms = now + relay->lease_ms - LEASE_MARGIN_MS / 2;
+
+    relay->claiming = false;
+    loop_disarm(&relay->claim_timer);
+    if (error != NULL) {
+        int64_t pause_ms = claim_pace_note_failure(&relay->pace, now);
+
+        log_event(LOG_ERROR, "poll_failed",
+                  json_pack("{s:s,s:o,s:I}", "action", "claim_outbox", "error", log_text(error), "retryInMs",
+                            (json_int_t)pause_ms));
+        return;
+    }
+    claim_pace_note_claim(&relay->pace, now, count > 0);
+    if (relay->stopping) {
+        give_back_unused(relay, rows, count, lease_end_ms);
+    } else {
+        send_rows(relay, rows, count, lease_end_ms);
+    }
+}
+
+/* ---- sending ---- */
+
+static void send_batch_now(void *context) {
+    struct send_batch *batch = context;
+    struct outbox_relay *relay = batch->relay;
+    struct sqs_outgoing_message messages[SQS_BATCH_ENTRIES];
+    char *body;
+    size_t i;
+
+    for (i = 0; i < batch->count; i++) {
+        messages[i].body = batch->rows[i].body;
+        messages[i].attributes = json_object();
+        sqs_string_attribute(messages[i].attributes, "requestId", batch->rows[i].request_id);
+        sqs_string_attribute(messages[i].attributes, "traceparent", batch->rows[i].traceparent);
+    }
+    body = sqs_encode_send_batch(relay->settings.queue_url, messages, batch->count);
+    for (i = 0; i < batch->count; i++) {
+        json_decref(messages[i].attributes);
+    }
+    batch->tries++;
+    batch->call =
+        sqs_client_call(relay->settings.sqs, "SendMessageBatch", body, SQS_CALL_TIMEOUT_MS, take_send_answer, batch);
+}
+
+static void log_published(const struct outbox_row *row, const char *message_id) {
+    if (log_enabled(LOG_DEBUG)) {
+        log_event(LOG_DEBUG, "outbox_published",
+                  json_pack("{s:o,s:o,s:I,s:s,s:i}", "orderId",
+                            row->order_id > 0 ? json_integer(row->order_id) : json_null(), "requestId",
+                            log_text(row->request_id), "outboxId", (json_int_t)row->id, "messageId", message_id,
+                            "attempts", row->attempts));
+    }
+}
+
+/* longest_release_ms tells how long a row may rest after a failure of this kind. */
+static int64_t longest_release_ms(enum sqs_error_class class) {
+    switch (class) {
+    case SQS_ERROR_REQUEST:
+        return RELEASE_REFUSED_MAXIMUM_MS;
+    case SQS_ERROR_CREDENTIALS:
+    case SQS_ERROR_CLOCK:
+    case SQS_ERROR_QUEUE:
+        return RELEASE_OPERATOR_MAXIMUM_MS;
+    default:
+        return RELEASE_MAXIMUM_MS;
+    }
+}
+
+/* may_retry tells whether a row that failed stays in its batch for another try. */
+static bool may_retry(const struct send_batch *batch, enum sqs_error_class class) {
+    return class == SQS_ERROR_TRANSIENT && batch->tries <= batch->relay->settings.maximum_retries &&
+           !batch->relay->stopping;
+}
+
+/*
+ * sort_outcomes lets go of the rows that were sent and of those that shall not be tried again, and keeps the others in
+ * the batch.
+ */
+static void sort_outcomes(struct send_batch *batch, const struct sqs_entry_outcome *outcomes) {
+    struct outbox_relay *relay = batch->relay;
+    int64_t delivered[SQS_BATCH_ENTRIES];
+    size_t delivered_count = 0, kept = 0, i;
+
+    for (i = 0; i < batch->count; i++) {
+        struct outbox_row *row = &batch->rows[i];
+        const struct sqs_error *error = &outcomes[i].error;
+
+        if (error->class == SQS_NO_ERROR) {
+            delivered[delivered_count++] = row->id;
+            log_published(row, outcomes[i].message_id);
+            outbox_row_clear(row);
+        } else if (may_retry(batch, error->class)) {
+            batch->rows[kept++] = *row;
+        } else {
+            char *text = sqs_error_text(error);
+
+            release_row(relay, row, text, longest_release_ms(error->class), batch->lease_end_ms);
+            free(text);
+        }
+    }
+    relay->rows_in_hand -= batch->count - kept;
+    batch->count = kept;
+    outbox_mark_delivered(relay->settings.outbox, delivered, delivered_count, batch->lease_end_ms);
+    if (delivered_count > 0) {
+        claim_pace_note_success(&relay->pace);
+    }
+}
+
+/* send_singly sends each row of a batch that was refused as a whole on its own, so that one bad row holds up none. */
+static void send_singly(struct send_batch *batch) {
+    struct outbox_relay *relay = batch->relay;
+    size_t i;
+
+    for (i = 0; i < batch->count; i++) {
+        struct send_batch *single = new_batch(relay, batch->lease_end_ms);
+
+        single->rows[0] = batch->rows[i];
+        single->count = 1;
+        send_batch_now(single);
+    }
+    relay->rows_in_hand += batch->count; /* which free_batch takes off again */
+    memset(batch->rows, 0, sizeof(batch->rows));
+    free_batch(batch);
+}
+
+static void take_send_answer(void *context, const struct sqs_answer *answer) {
+    struct send_batch *batch = context;
+    struct outbox_relay *relay = batch->relay;
+    struct sqs_entry_outcome outcomes[SQS_BATCH_ENTRIES];
+    size_t i;
+
+    batch->call = NULL;
+    if (answer->error.class == SQS_NO_ERROR) {
+        sqs_decode_batch(answer->body, answer->body_length, outcomes, batch->count);
+    } else if (answer->error.class == SQS_ERROR_REQUEST && batch->count > 1 && !relay->stopping) {
+        send_singly(batch);
+        return;
+    } else {
+        for (i = 0; i < batch->count; i++) {
+            outcomes[i].error = answer->error;
+        }
+        if (!may_retry(batch, answer->error.class)) {
+            claim_pace_note_failure(&relay->pace, clock_monotonic_ms());
+        }
+    }
+    sort_outcomes(batch, outcomes);
+    if (batch->count == 0) {
+        free_batch(batch);
+        return;
+    }
+    loop_arm(relay->settings.loop, &batch->timer,
+             backoff_delay_ms(relay->settings.retry_delay_ms, RETRY_DELAY_MAXIMUM_MS, batch->tries), send_batch_now,
+             batch);
+}
+
+/* ---- stopping ---- */
+
+/* give_back_batches gives back the batches that are not being sent; with all true, the others too. */
+static void give_back_batches(struct outbox_relay *relay, bool all) {
+    struct send_batch *batch, *next;
+
+    for (batch = list_first(&relay->batches); batch != NULL; batch = next) {
+        next = list_next(batch);
+        if (batch->call == NULL || all) {
+            give_back_unused(relay, batch->rows, batch->count, batch->lease_end_ms);
+            free_batch(batch);
+        }
+    }
+}
+
+void outbox_relay_stop(struct outbox_relay *relay) {
+    relay->stopping = true;
+    loop_disarm(&relay->claim_timer);
+    give_back_batches(relay, false);
+}
+
+void outbox_relay_abandon(struct outbox_relay *relay) {
+    relay->stopping = true;
+    give_back_batches(relay, true);
+}

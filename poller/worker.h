@@ -1,0 +1,26 @@
+/*
+ * The worker: everything that runs between start and stop, wired together.
+ */
+#ifndef SHOP_POLLER_WORKER_H
+#define SHOP_POLLER_WORKER_H
+
+#include "configuration.h"
+
+struct worker;
+
+/*
+ * worker_create makes the worker. configuration and credentials (NULL with the embedded queue) have to outlive it.
+ * Returns NULL, with errno set, when the kernel refuses what the loop needs.
+ */
+struct worker *worker_create(const struct poller_configuration *configuration, struct credential_store *credentials);
+
+/*
+ * worker_run works until SIGTERM or SIGINT and then drains. Returns the exit code: 0, or 1 when work was left over at
+ * the end of the grace period.
+ */
+int worker_run(struct worker *worker);
+
+/* worker_destroy frees the worker. NULL is allowed. */
+void worker_destroy(struct worker *worker);
+
+#endif

@@ -1,0 +1,83 @@
+# Dispatches to the parts; holds no build rule of its own. `make help` lists the targets.
+#
+# Variables given on the command line (make up PORT=3100) reach the scripts and programs through the environment.
+
+PREFIX ?= /usr/local
+PG_CONFIG ?= $(firstword $(wildcard /usr/lib/postgresql/15/bin/pg_config) pg_config)
+VERSION := $(shell sed -n 's/^ *"version": *"\([0-9][^"]*\)",*$$/\1/p' META.json | head -n 1)
+
+.DEFAULT_GOAL := all
+
+.PHONY: help all extension common gateway poller install install-extension install-programs demo up down check check-quick lint \
+        check-version format dist clean
+
+help:
+	@echo 'make demo              start everything and walk through a purchase with curl'
+	@echo 'make up, make down     start everything; stop it (PURGE=1: and remove the data)'
+	@echo 'make                   build extension, gateway and poller'
+	@echo 'make install           extension into the server of PG_CONFIG, programs into $$(PREFIX)/bin'
+	@echo 'make check             every test; make check-quick: the fast ones; make lint: only the linters'
+	@echo 'make check-version     compare every place that names the version with META.json'
+	@echo 'make format            clang-format on all C files'
+	@echo 'make dist              pg_shop-$(VERSION).zip for PGXN; make clean: remove what was built'
+
+all: extension gateway poller
+
+extension:
+	+$(MAKE) -C extension PG_CONFIG=$(PG_CONFIG) all
+
+# Both programs would build the library that they share, so it comes first.
+common:
+	+$(MAKE) -C common all
+
+gateway: common
+	+$(MAKE) -C gateway all
+
+poller: common
+	+$(MAKE) -C poller all
+
+install: install-extension install-programs
+
+install-extension: extension
+	+$(MAKE) -C extension PG_CONFIG=$(PG_CONFIG) install
+
+install-programs: gateway poller
+	install -d '$(DESTDIR)$(PREFIX)/bin'
+	install -m 755 gateway/shop-gateway poller/shop-poller '$(DESTDIR)$(PREFIX)/bin'
+
+demo:
+	@scripts/demo
+
+up:
+	@scripts/up
+
+down:
+	@scripts/down
+
+check:
+	@scripts/install-dependencies test
+	@test/run
+
+check-quick:
+	@scripts/install-dependencies test
+	@test/run --quick
+
+lint:
+	@scripts/install-dependencies test
+	@test/run lint
+
+check-version: all
+	@scripts/check-version
+
+format:
+	clang-format -i $(wildcard common/*.[ch] gateway/*.[ch] poller/*.[ch] extension/src/*.[ch] test/unit/*.[ch])
+
+dist:
+	git archive --format zip --prefix 'pg_shop-$(VERSION)/' --output 'pg_shop-$(VERSION).zip' HEAD
+
+clean:
+	+$(MAKE) -C extension PG_CONFIG=$(PG_CONFIG) clean
+	+$(MAKE) -C common clean
+	+$(MAKE) -C gateway clean
+	+$(MAKE) -C poller clean
+	rm -f pg_shop-*.zip

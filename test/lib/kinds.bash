@@ -1,0 +1,304 @@
+# shellcheck shell=bash
+# The kinds of tests that test/run knows. kind_NAME FILTER runs one: it writes a line "ok ..." or "not ok ..." per test to
+# shellcheck disable=SC2154 # test/run sets what is used here and not assigned
+# $tally and returns other than 0 when the kind could not run. They are called where `set -e` has no effect, so every
+# command that matters says what happens when it fails. Needs root, check_dir, tally, quick, terminal.bash, cluster.bash.
+
+jobs=$(nproc)
+
+# build_once NAME COMMAND...: runs a build at most once in a run, and shows its words only when it fails.
+build_once() {
+    local name=$1 log=$check_dir/results/build-$1.log
+    shift
+    [[ " ${built:-} " != *" $name "* ]] || return 0
+    if ! "$@" >"$log" 2>&1; then
+        cat "$log"
+        note "the build '$name' failed"
+        return 1
+    fi
+    built="${built:-} $name"
+}
+
+build_shipped() {
+    build_once shipped make -j "$jobs" --no-print-directory all PG_CONFIG="$(pg_config_path)"
+}
+
+# One after the other: gateway and poller share the library in common/.
+build_sanitized() {
+    build_once sanitized-gateway make -j "$jobs" --no-print-directory -C gateway SANITIZE=1 all &&
+        build_once sanitized-poller make -j "$jobs" --no-print-directory -C poller SANITIZE=1 all
+}
+
+# start_cluster: the private cluster with its template database, once in a run.
+start_cluster() {
+    [[ -z ${socket:-} ]] || return 0
+    build_shipped &&
+        build_once install-extension make --no-print-directory install-extension PG_CONFIG="$(pg_config_path)" &&
+        socket=$("$root/test/lib/cluster" create "$check_dir/cluster")
+}
+
+# new_database NAME: a copy of the template.
+new_database() {
+    cluster_psql "$(realpath "$check_dir/cluster")" postgres -c "CREATE DATABASE $1 TEMPLATE shop_template"
+}
+
+# report ok|failed NAME: the result of a check of ours.
+report() {
+    if [[ $1 == ok ]]; then
+        echo "ok - $2" >>"$tally"
+        note "ok      $2"
+    else
+        echo "not ok - $2" >>"$tally"
+        note "${red}failed${normal}  $2"
+    fi
+}
+
+# check NAME COMMAND...: passes when the command ends with 0; its last words are shown when it does not.
+check() {
+    local name=$1 log=$check_dir/results/check.log
+    shift
+    if "$@" >"$log" 2>&1; then
+        report ok "$name"
+    else
+        tail -n 60 "$log"
+        report failed "$name"
+    fi
+}
+
+# matching FILTER FILE...: prints the files whose name begins with FILTER.
+matching() {
+    local filter=$1 file
+    shift
+    for file in "$@"; do
+        [[ ! -e $file || $(basename "$file") != "$filter"* ]] || echo "$file"
+    done
+}
+
+# --- lint ---------------------------------------------------------------------------------------------------------------
+
+c_files() {
+    find common gateway poller extension/src test/unit -name '*.[ch]' -not -path '*/build*' 2>/dev/null | sort
+}
+
+program_sources() {
+    find common gateway poller -name '*.c' -not -path '*/build*' | sort
+}
+
+shell_files() {
+    grep -rlE --exclude-dir=node_modules '^#!/usr/bin/env bash|^# shellcheck shell=bash' scripts test .ci | sort
+}
+
+# program_flags: prints what a compiler needs to read the programs' sources.
+program_flags() {
+    echo -std=c11 -D_GNU_SOURCE '-DSHOP_VERSION="0"' '-DPG_SHOP_VERSION="0"' -Icommon -Igateway -Ipoller
+    pkg-config --cflags libmicrohttpd libpq libcurl jansson libjwt libcrypto
+}
+
+extension_flags() {
+    echo -std=gnu11 -D_GNU_SOURCE '-DPG_SHOP_VERSION="0"' -Iextension/src
+    echo "-isystem $("$(pg_config_path)" --includedir-server)"
+}
+
+# gcc_build: from nothing, so that no warning hides in a file that was built before.
+gcc_build() {
+    copy_and_build gcc gcc ''
+}
+
+# clang_build: PostgreSQL's flags are those of gcc; clang does not know all of them.
+clang_build() {
+    copy_and_build clang clang '-Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-ignored-attributes'
+}
+
+# copy_and_build NAME COMPILER EXTENSION_FLAGS: builds everything in a copy, so that built files are not mixed up.
+copy_and_build() {
+    local copy=$check_dir/$1
+    rm -rf "$copy"
+    mkdir -p "$copy/test"
+    tar -c --exclude='build' --exclude='build-*' --exclude='*.o' --exclude='*.so' META.json common gateway poller extension |
+        tar -x -C "$copy"
+    make -s -C "$copy/gateway" -j "$jobs" CC="$2" all &&
+        make -s -C "$copy/poller" -j "$jobs" CC="$2" all &&
+        make -s -C "$copy/extension" -j "$jobs" CC="$2" COPT="$3" PG_CONFIG="$(pg_config_path)" all
+}
+
+extension_sources() {
+    find extension/src -name '*.c' | sort
+}
+
+# tidy SOURCES FLAGS: clang-tidy, several files at a time; both are functions that print them.
+tidy() {
+    local flags
+    flags=$("$2" | tr '\n' ' ')
+    # shellcheck disable=SC2016 # the inner shell splits FLAGS into words
+    "$1" | FLAGS=$flags xargs -P "$jobs" -n 3 sh -c 'exec clang-tidy --quiet "$@" -- $FLAGS 2>/dev/null' sh
+}
+
+cppcheck_programs() {
+    cppcheck --quiet --error-exitcode=1 -j "$jobs" --std=c11 --enable=warning,performance,portability --inline-suppr \
+        --suppress=missingIncludeSystem -D_GNU_SOURCE -Icommon -Igateway -Ipoller common gateway poller
+}
+
+# PostgreSQL's macros that stand where a statement or a declaration is expected are told to cppcheck; its headers are not read.
+cppcheck_extension() {
+    cppcheck --quiet --error-exitcode=1 -j "$jobs" --std=c11 --enable=warning,performance,portability --inline-suppr \
+        --suppress=missingIncludeSystem -D'PG_FUNCTION_INFO_V1(f)=' -D'PG_MODULE_MAGIC=' \
+        -D'pg_attribute_noreturn()=__attribute__((noreturn))' -D'pg_attribute_printf(f,a)=' -Iextension/src extension/src
+}
+
+# banned_calls: functions of the C library that have a safer neighbour.
+banned_calls() {
+    # shellcheck disable=SC2046 # one word per file
+    ! grep -nE '\b(sprintf|vsprintf|strcpy|strcat|stpcpy|atoi|atol|atoll|atof|gets|strtok|alloca|sleep|usleep)\(' $(c_files)
+}
+
+format_check() {
+    # shellcheck disable=SC2046 # one word per file
+    clang-format --dry-run -Werror $(c_files)
+}
+
+shell_check() {
+    # shellcheck disable=SC2046 # one word per file
+    shellcheck -x $(shell_files)
+}
+
+kind_lint() {
+    build_shipped || return 1
+    check 'clang-format' format_check
+    check 'banned calls' banned_calls
+    check 'shellcheck' shell_check
+    check 'one version everywhere' scripts/check-version
+    check 'every test file is run' test/lib/check-listed
+    check 'gcc builds everything without a warning' gcc_build
+    [[ -z $quick ]] || return 0
+    check 'clang builds everything without a warning' clang_build
+    check 'cppcheck: programs' cppcheck_programs
+    check 'cppcheck: extension' cppcheck_extension
+    check 'clang-tidy: programs' tidy program_sources program_flags
+    check 'clang-tidy: extension' tidy extension_sources extension_flags
+}
+
+# --- unit ---------------------------------------------------------------------------------------------------------------
+
+kind_unit() {
+    local part sanitize program output=$check_dir/results/unit.log
+    : >"$output"
+    for sanitize in 0 1; do
+        for part in common gateway poller; do
+            build_once "unit-$part-$sanitize" make -j "$jobs" --no-print-directory -C "$part" SANITIZE="$sanitize" unit-tests || return 1
+        done
+        for program in {common,gateway,poller}/build"$([[ $sanitize == 0 ]] || echo -asan)"/test_*; do
+            [[ -x $program && -f $program && $(basename "$program") == "test_${1#test_}"* ]] || continue
+            unit_program "$program" || report failed "$program ended with an error"
+        done
+    done
+    note "$(grep -cE '^ok ' "$tally") ok, $(grep -cE '^not ok ' "$tally") failed"
+}
+
+# unit_program PROGRAM: runs a cmocka program; returns other than 0 when it died without naming a failed test.
+unit_program() {
+    local output=$check_dir/results/unit-program.log status=0
+    CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 timeout 120 "$1" >"$output" 2>&1 || status=$?
+    cat "$output" >>"$tally"
+    [[ $status -ne 0 ]] || return 0
+    note "$1"
+    cat "$output"
+    grep -q '^not ok ' "$output"
+}
+
+# --- pgtap and isolation --------------------------------------------------------------------------------------------------
+
+kind_pgtap() {
+    local files
+    mapfile -t files < <(matching "$1" test/pgtap/*.sql)
+    [[ ${#files[@]} -gt 0 ]] || return 1
+    start_cluster && new_database pgtap || return 1
+    cluster_psql "$(realpath "$check_dir/cluster")" pgtap -c 'CREATE EXTENSION pgtap' || return 1
+    if pg_prove -h "$socket" -p 5432 -U postgres -d pgtap --verbose "${files[@]}" >"$tally" 2>&1; then
+        note "$(tail -n 2 "$tally" | head -n 1)"
+    else
+        grep -vE '^ *ok ' "$tally"
+        return 1
+    fi
+}
+
+kind_isolation() {
+    local specs names folder status=0 bin
+    mapfile -t specs < <(matching "$1" test/isolation/specs/*.spec)
+    [[ ${#specs[@]} -gt 0 ]] || return 1
+    mapfile -t names < <(basename -a -s .spec "${specs[@]}")
+    start_cluster && new_database isolation || return 1
+    bin=$(dirname "$("$(pg_config_path)" --pgxs)")/../test/isolation
+    folder=$check_dir/results/isolation
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    "$bin/pg_isolation_regress" --inputdir=test/isolation --outputdir="$folder" --bindir="$("$(pg_config_path)" --bindir)" \
+        --use-existing --dbname=isolation --host="$socket" --port=5432 --user=postgres \
+        "${names[@]}" >"$folder/run.log" 2>&1 || status=$?
+    sed -nE 's/^test ([^ ]+) +\.\.\. ok.*/ok - \1/p; s/^test ([^ ]+) +\.\.\. FAILED.*/not ok - \1/p' "$folder/run.log" >"$tally"
+    if [[ $status -eq 0 ]]; then
+        note "$(grep -c '^ok' "$tally") specs ok"
+    else
+        cat "$folder/run.log" "$folder/regression.diffs" 2>/dev/null
+    fi
+    return "$status"
+}
+
+# --- http, poller, dump: Node's test runner -------------------------------------------------------------------------------
+
+# node_program: prints the Node.js to use: the machine's when it is of version 20 or newer, else one that npm fetches.
+node_program() {
+    local machine=x64
+    if node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' 2>/dev/null; then
+        command -v node
+        return
+    fi
+    [[ $(uname -m) != aarch64 ]] || machine=arm64
+    if [[ ! -x $check_dir/node/node_modules/node-linux-$machine/bin/node ]]; then
+        mkdir -p "$check_dir/node"
+        npm install --prefix "$check_dir/node" --no-save --no-audit --no-fund --ignore-scripts "node-linux-$machine@20" \
+            >"$check_dir/results/node.log" 2>&1 || {
+            cat "$check_dir/results/node.log" >&2
+            return 1
+        }
+    fi
+    echo "$check_dir/node/node_modules/node-linux-$machine/bin/node"
+}
+
+# install_packages: what test/package-lock.json names, unless it is there.
+install_packages() {
+    local installed=test/node_modules/.package-lock.json
+    [[ ! -e $installed || test/package-lock.json -nt $installed ]] || return 0
+    build_once npm npm ci --prefix test --no-audit --no-fund --ignore-scripts
+}
+
+# node_tests FILE...: runs test files, two at a time.
+node_tests() {
+    local node
+    node=$(node_program) && install_packages && build_sanitized && start_cluster || return 1
+    mkdir -p "$check_dir/scratch"
+    SHOP_TEST_ROOT=$root SHOP_TEST_SOCKET=$socket SHOP_TEST_TEMPLATE=shop_template SHOP_TEST_SCRATCH=$check_dir/scratch \
+        SHOP_TEST_PG_BINARIES=$("$(pg_config_path)" --bindir) SHOP_TEST_GATEWAY=$root/gateway/build-asan/shop-gateway \
+        SHOP_TEST_POLLER=$root/poller/build-asan/shop-poller SHOP_TEST_TALLY=$tally \
+        timeout --kill-after=30 1500 "$node" --test --test-concurrency="$jobs" --test-reporter="$root/test/lib/reporter.js" \
+        --test-reporter-destination=stdout "$@"
+}
+
+# node_kind KIND FILTER SLOW: the files of a kind; SLOW is a pattern of names that --quick leaves out.
+node_kind() {
+    local files
+    mapfile -t files < <(matching "$2" test/"$1"/*.test.js | { if [[ -n $quick && -n $3 ]]; then grep -vE "$3"; else cat; fi; })
+    [[ ${#files[@]} -gt 0 ]] || return 1
+    node_tests "${files[@]}"
+}
+
+kind_dump() {
+    node_kind dump "$1" ''
+}
+
+kind_http() {
+    node_kind http "$1" '/(outage|lifecycle)\.'
+}
+
+kind_poller() {
+    node_kind poller "$1" '/outages\.'
+}

@@ -91,16 +91,22 @@ void inventory_move(Tables *tables, const RequestContext *context, StockMovement
     for (int i = 0; i < lines->count; i++) {
         const StockLine *line = &lines->line[i];
         Row *row = line->level->row;
+        int32 on_hand;
+        int32 reserved;
 
         if (line->order_id != order_id || line->qty == 0)
             continue;
         if (row == NULL)
             raise_invariant_lost(psprintf("Product " INT64_FORMAT " has no inventory row.", line->product_id));
+        on_hand = row_int32(row, INVENTORY_ON_HAND) + movements[movement].on_hand * line->qty;
+        reserved = row_int32(row, INVENTORY_RESERVED) + movements[movement].reserved * line->qty;
+        if (reserved < 0 || on_hand < reserved)
+            raise_invariant_lost(psprintf("A movement would leave %d units of product " INT64_FORMAT
+                                          " in stock and %d reserved.",
+                                          on_hand, line->product_id, reserved));
         write_movement(tables, context, movement, line, now);
-        row_set_int32(row, INVENTORY_ON_HAND,
-                      row_int32(row, INVENTORY_ON_HAND) + movements[movement].on_hand * line->qty);
-        row_set_int32(row, INVENTORY_RESERVED,
-                      row_int32(row, INVENTORY_RESERVED) + movements[movement].reserved * line->qty);
+        row_set_int32(row, INVENTORY_ON_HAND, on_hand);
+        row_set_int32(row, INVENTORY_RESERVED, reserved);
         row_set_datum(row, INVENTORY_UPDATED_AT, TimestampTzGetDatum(now));
         line->level->changed = true;
     }

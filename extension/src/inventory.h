@@ -60,7 +60,7 @@ extern int32 inventory_available(const StockLine *line);
 
 /*
  * inventory_move applies one kind of movement to the lines of one order (0: the lines without one): ledger rows now,
- * new levels at inventory_write. The CHECKs of the table refuse levels below zero (23514); callers exclude them
+ * new levels at inventory_write. Raises SH003 for a movement that the levels do not allow; callers exclude that
  * beforehand.
  */
 extern void inventory_move(Tables *tables, const RequestContext *context, StockMovement movement, int64 order_id,

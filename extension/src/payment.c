@@ -171,11 +171,11 @@ static const char *apply(Tables *tables, const Outcome *outcome, const LockedOrd
 
     if (!is_new && attempt_states[news].rank <= attempt_states[known].rank)
         return attempt_states[known].open ? "recorded" : "already_settled";
+    set_state(attempt, outcome, mismatch ? STATE_UNKNOWN : outcome->state);
     if (mismatch)
         row_set_text(attempt, ATTEMPT_REASON,
                      psprintf("amount_mismatch: captured " INT64_FORMAT ".%02d", outcome->amount / 100,
                               (int)(outcome->amount % 100)));
-    set_state(attempt, outcome, mismatch ? STATE_UNKNOWN : outcome->state);
     if (is_new)
         row_insert(attempt);
     else

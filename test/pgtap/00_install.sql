@@ -41,7 +41,8 @@ SELECT is_empty(
         'shop.list_orders(integer, bigint, bigint, bigint, integer, text)',
         'shop.order_events(integer, bigint, bigint, text)']) wanted
       WHERE to_regprocedure(wanted) IS NULL
-         OR (SELECT prorettype <> 'shop.response'::regtype OR proretset FROM pg_proc WHERE oid = to_regprocedure(wanted))$$,
+         OR (SELECT prorettype <> 'shop.response'::regtype OR proretset FROM pg_proc
+             WHERE oid = to_regprocedure(wanted))$$,
     'every function behind a route exists and returns shop.response');
 SELECT is_empty(
     $$SELECT wanted FROM unnest(ARRAY[
@@ -117,7 +118,8 @@ SELECT results_eq(
     $$SELECT unit, boot_val, context, vartype FROM pg_settings WHERE name = 'shop.idempotency_wait'$$,
     $$VALUES ('ms', '2000', 'superuser', 'integer')$$,
     'shop.idempotency_wait is in milliseconds, 2000 unless set, and not for clients to change');
-SELECT is((SELECT boot_val::integer * ('1 ' || unit)::interval FROM pg_settings WHERE name = 'shop.idempotency_retention'),
+SELECT is((SELECT boot_val::integer * ('1 ' || unit)::interval FROM pg_settings
+    WHERE name = 'shop.idempotency_retention'),
           interval '72 hours', 'shop.idempotency_retention is 72 hours unless set');
 SELECT is_empty($$SELECT name FROM pg_settings WHERE name LIKE 'shop.%' AND context <> 'superuser'$$,
                 'no setting is for clients to change');

@@ -1,4 +1,5 @@
--- The tables: every key begins with the store, everything is described, and CHECKs refuse what the functions never write.
+-- The tables: every key begins with the store, everything is described, and CHECKs refuse what the functions never
+-- write.
 BEGIN;
 SELECT plan(47);
 \ir fixture.psql
@@ -98,12 +99,14 @@ SELECT pg_temp.refused($$UPDATE shop.outbox SET finished_at = now()$$, 'a pendin
 SELECT pg_temp.refused($$UPDATE shop.outbox SET status = 'delivered'$$, 'a delivered message without one');
 SELECT pg_temp.refused($$INSERT INTO shop.dead_letters (store_id, source, message_key, body, reason, receive_count)
     VALUES (1, 'post', 'k', 'b', 'r', 1)$$, 'a dead letter from an unknown source');
-SELECT pg_temp.refused($$INSERT INTO shop.dead_letters (store_id, source, message_key, body, reason, receive_count, status)
+SELECT pg_temp.refused($$INSERT INTO shop.dead_letters (store_id, source, message_key, body, reason, receive_count,
+    status)
     VALUES (1, 'sqs', 'k', 'b', 'r', 1, 'lost')$$, 'an unknown dead letter status');
 SELECT pg_temp.refused($$INSERT INTO shop.accounts (store_id, username, role, password_hash)
     VALUES (1, 'x', 'root', 'h')$$, 'an unknown account role');
 SELECT pg_temp.refused($$INSERT INTO shop.carts (store_id, user_id) VALUES (0, 1)$$, 'store 0');
-SELECT throws_ok($$UPDATE shop.products SET price = 10000000000$$, '22003', NULL, 'an amount over the limit is refused');
+SELECT throws_ok($$UPDATE shop.products SET price = 10000000000$$, '22003', NULL,
+    'an amount over the limit is refused');
 SELECT pg_temp.refused($$UPDATE shop.products SET price = 'NaN'$$, 'a price that is not a number');
 SELECT pg_temp.refused($$UPDATE shop.order_items SET price = 'NaN'$$, 'such a price in an order');
 SELECT pg_temp.refused($$UPDATE shop.orders SET total_price = 'NaN'$$, 'a total that is not a number');
@@ -118,8 +121,10 @@ SELECT throws_ok(format($$INSERT INTO shop.orders (store_id, user_id, cart_id, s
     'a second order of a cart is refused');
 SELECT throws_ok(
     format($$WITH line AS (SELECT store_id, id, order_id, product_id FROM shop.order_items WHERE order_id = %s)
-    INSERT INTO shop.stock_movements (store_id, product_id, kind, on_hand_delta, reserved_delta, order_id, order_item_id)
-    SELECT store_id, product_id, kind, 0, 0, order_id, id FROM line, (VALUES ('commit'), ('release')) resolution (kind)$$,
+    INSERT INTO shop.stock_movements (store_id, product_id, kind, on_hand_delta, reserved_delta, order_id,
+        order_item_id)
+    SELECT store_id, product_id, kind, 0, 0, order_id, id FROM line,
+        (VALUES ('commit'), ('release')) resolution (kind)$$,
     :ordered), '23505', NULL, 'an order line is sold or given back, not both');
 
 -- What a DBA could delete by mistake.

@@ -19,7 +19,8 @@ SELECT pg_temp.answers(shop.get_product(1, :tea, 'test-request'), 200, :'made_bo
 -- Money is exact and always with two decimals.
 SELECT is((shop.create_product(1, 'm' || price, 'M', price, NULL, NULL)).body::json ->> 'price', printed,
           format('price %s is returned as %s', price, printed))
-FROM (VALUES (0, '0.00'), (0.1, '0.10'), (5, '5.00'), (0.01, '0.01'), (9999999999.99, '9999999999.99'), (1e3, '1000.00'))
+FROM (VALUES (0, '0.00'), (0.1, '0.10'), (5, '5.00'), (0.01, '0.01'), (9999999999.99, '9999999999.99'),
+    (1e3, '1000.00'))
     money (price, printed);
 SELECT pg_temp.refuses(shop.create_product(1, 'bad', 'Bad', price, NULL, 'test-request'), 400, 'invalid_field',
                        'price must be a non-negative number', format('price %s is refused', price))
@@ -91,7 +92,8 @@ SELECT pg_temp.answers(shop.list_products(1, NULL, NULL, NULL), 200, '[]', 'an e
 SELECT pg_temp.product('p3', 3) AS p3, pg_temp.product('p1', 1) AS p1, pg_temp.product('p2', 2) AS p2 \gset
 UPDATE shop.products SET price = 3 WHERE id = :p3;
 SELECT pg_temp.answers(shop.list_products(1, NULL, NULL, NULL), 200,
-    '[' || string_agg(format('{"id":%s,"sku":"%s","name":"Name of %s","price":%s}', id, sku, sku, price), ',' ORDER BY id)
+    '[' || string_agg(format('{"id":%s,"sku":"%s","name":"Name of %s","price":%s}', id, sku, sku, price),
+        ',' ORDER BY id)
         || ']', 'all products, ascending by id')
 FROM shop.products;
 SELECT is((SELECT json_agg((p ->> 'id')::bigint) FROM json_array_elements((shop.list_products(1, after_id, row_limit,

@@ -21,13 +21,15 @@ SELECT pg_temp.order_of(7, :widget, 4) AS placed \gset
 SELECT pg_temp.answers(shop.get_inventory(1, :widget, 'test-request'), 200,
     format('{"product_id":%s,"available_qty":8,"on_hand":12,"reserved":4}', :widget), 'an order reserves units');
 SELECT pg_temp.answers(shop.restock(1, NULL, :widget, 1, NULL, 'admin', 'test-request'), 200,
-    format('{"product_id":%s,"available_qty":9}', :widget), 'restock answers what is available, not what is in the house');
+    format('{"product_id":%s,"available_qty":9}', :widget),
+        'restock answers what is available, not what is in the house');
 
 -- Refusals.
 SELECT pg_temp.refuses(shop.restock(1, NULL, NULL, 5, NULL, 'admin', 'test-request'), 400, 'invalid_field',
                        'productId must be an integer', 'restock wants a product');
 SELECT pg_temp.refuses(shop.restock(1, NULL, :widget, qty, NULL, 'admin', 'test-request'), 400, 'invalid_field',
-                       'qty must be an integer greater than 0', format('quantity %s is refused', coalesce(qty::text, 'NULL')))
+                       'qty must be an integer greater than 0', format('quantity %s is refused',
+                           coalesce(qty::text, 'NULL')))
 FROM (VALUES (0), (-5), (NULL)) quantities (qty);
 SELECT pg_temp.refuses(shop.restock(1, NULL, product, 5, NULL, 'admin', 'test-request'), 404, 'product_not_found',
                        'Product not found', format('there is no product %s to restock', product))
@@ -51,15 +53,18 @@ SELECT pg_temp.answers(shop.restock(1, 1, :gadget, 5, 'key-1', 'admin', 'test-re
 SELECT shop.restock(1, NULL, :gadget, 100, NULL, 'admin', 'test-request') \g /dev/null
 SELECT * FROM shop.restock(1, 1, :gadget, 5, 'key-1', 'admin', 'other-request') \gset again_
 SELECT is(:again_status, 200, 'the same again is a success');
-SELECT is(:'again_body', format('{"product_id":%s,"available_qty":5}', :gadget), 'with the same body as the first time');
+SELECT is(:'again_body', format('{"product_id":%s,"available_qty":5}', :gadget),
+    'with the same body as the first time');
 SELECT ok(:'again_replayed'::boolean, 'marked as a replay');
 SELECT is(pg_temp.stock(:gadget), '105/0', 'and added nothing');
-SELECT is((shop.restock(1, 1, :gadget, 5, '"key-1"', 'admin', NULL)).replayed, true, 'quotes around the key do not count');
+SELECT is((shop.restock(1, 1, :gadget, 5, '"key-1"', 'admin', NULL)).replayed, true,
+    'quotes around the key do not count');
 SELECT pg_temp.refuses(shop.restock(1, 1, :gadget, 6, 'key-1', 'admin', 'test-request'), 422, 'idempotency_key_reused',
     'This Idempotency-Key was already used for a different request', 'the key with another quantity is refused');
 SELECT pg_temp.refuses(shop.restock(1, 1, :widget, 5, 'key-1', 'admin', 'test-request'), 422, 'idempotency_key_reused',
     'This Idempotency-Key was already used for a different request', 'the key with another product is refused');
-SELECT is((shop.restock(1, 2, :gadget, 6, 'key-1', 'admin', NULL)).replayed, false, 'the key of another admin is another key');
+SELECT is((shop.restock(1, 2, :gadget, 6, 'key-1', 'admin', NULL)).replayed, false,
+    'the key of another admin is another key');
 SELECT is(pg_temp.stock(:gadget), '111/0', 'and adds');
 SELECT pg_temp.refuses(shop.restock(1, 1, :gadget, 5, '', 'admin', 'test-request'), 400, 'idempotency_key_invalid',
                        'Idempotency-Key must have 1 to 255 characters', 'an empty key is refused');

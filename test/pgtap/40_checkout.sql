@@ -17,10 +17,12 @@ SELECT * INTO TEMPORARY before FROM pg_temp.row_counts();
 SELECT pg_temp.refuses(pg_temp.check_out(NULL, NULL, NULL), 400, 'idempotency_key_missing', 'Missing Idempotency-Key',
                        'first the key is looked for', '{"error": "Missing Idempotency-Key"}');
 SELECT pg_temp.refuses(pg_temp.check_out(NULL, NULL, key), 400, 'idempotency_key_invalid',
-                       'Idempotency-Key must have 1 to 255 characters', format('a key of %s characters is refused', length(key)))
+                       'Idempotency-Key must have 1 to 255 characters',
+                           format('a key of %s characters is refused', length(key)))
 FROM (VALUES (''), (repeat('k', 256))) keys (key);
 SELECT pg_temp.refuses(pg_temp.check_out(NULL, NULL, E'a\tb'), 400, 'idempotency_key_invalid',
-                       'Idempotency-Key must not contain control characters', 'a key with a control character is refused');
+                       'Idempotency-Key must not contain control characters',
+                           'a key with a control character is refused');
 SELECT pg_temp.refuses(pg_temp.check_out(customer, NULL), 400, 'invalid_field', 'userId must be a positive integer',
                        format('then user %s', coalesce(customer::text, 'NULL')))
 FROM (VALUES (NULL), (0), (-7)) users (customer);
@@ -74,7 +76,8 @@ SELECT matches((pg_temp.check_out(7, :short)).body::json -> 'shortages' ->> 1, '
 SELECT pg_temp.put(11, :pear, 2) AS cart \gset
 SELECT pg_temp.put(11, :apple, 3), pg_temp.put(11, :plum, 1) \g /dev/null
 SELECT pg_temp.refuses(pg_temp.check_out(11, :cart, expected => 40.34), 409, 'total_changed',
-    'total_changed: the order''s total is now 40.35', 'last the total that the client expects', '{"total_price": 40.35}');
+    'total_changed: the order''s total is now 40.35', 'last the total that the client expects',
+        '{"total_price": 40.35}');
 SELECT is((pg_temp.check_out(11, :cart, expected => 40.34)).retry_after, NULL, 'waiting would not help');
 SELECT is((SELECT count(*) FROM shop.idempotency_keys WHERE user_id = 11), 0::bigint, 'no refusal is kept');
 
@@ -111,14 +114,17 @@ SELECT results_eq(
              FROM shop.order_events WHERE order_id = %s$$, :made_order_id),
     $$VALUES (1, NULL, 'pending', 'placed', 'user:11', NULL, 'test-request')$$, 'the first row of its history');
 SELECT results_eq(
-    format($$SELECT topic, body, request_id, traceparent, status, attempts, finished_at, next_attempt_at <= clock_timestamp()
+    format($$SELECT topic, body, request_id, traceparent, status, attempts, finished_at,
+        next_attempt_at <= clock_timestamp()
              FROM shop.outbox WHERE order_id = %s$$, :made_order_id),
-    format($$VALUES ('payment', '{"orderId": %s}', 'test-request', '00-trace-01', 'pending', 0, NULL::timestamptz, true)$$,
+    format($$VALUES ('payment', '{"orderId": %s}', 'test-request', '00-trace-01', 'pending', 0, NULL::timestamptz,
+        true)$$,
            :made_order_id), 'a message that is due asks for its payment');
 SELECT results_eq(
     $$SELECT route COLLATE "default", key COLLATE "default", status, body, order_id, length(fingerprint)
       FROM shop.idempotency_keys WHERE user_id = 11$$,
-    format($$VALUES ('checkout', 'key', 201, %L, %s::bigint, 32)$$, :'made_body', :made_order_id), 'the answer is kept');
+    format($$VALUES ('checkout', 'key', 201, %L, %s::bigint, 32)$$, :'made_body', :made_order_id),
+        'the answer is kept');
 SELECT is((SELECT status FROM shop.carts WHERE id = :cart), 'checked_out', 'the cart is closed');
 SELECT is((SELECT count(*) FROM shop.cart_items WHERE cart_id = :cart), 3::bigint, 'and keeps its items');
 SELECT is((SELECT count(DISTINCT xmin::text) FROM (
@@ -141,7 +147,8 @@ SELECT is((SELECT price FROM shop.order_items WHERE order_id = :made_order_id AN
 SELECT pg_temp.product('free', 0, 1) AS free, pg_temp.product('dear', 9999999999.99, 3) AS dear,
        pg_temp.product('cent', 0.01, 3) AS cent \gset
 SELECT pg_temp.put(12, :free) AS cart \gset
-SELECT is((pg_temp.check_out(12, :cart, expected => 0)).body::json #>> '{order,total_price}', '0.00', 'a free order is fine');
+SELECT is((pg_temp.check_out(12, :cart, expected => 0)).body::json #>> '{order,total_price}', '0.00',
+    'a free order is fine');
 SELECT is(pg_temp.stock(:free), '1/1', 'and took the last unit');
 SELECT pg_temp.put(13, :free) AS cart \gset
 SELECT is((pg_temp.check_out(13, :cart)).body::json ->> 'message',
@@ -168,7 +175,8 @@ SELECT pg_temp.put(17, pg_temp.product('many' || number, 0.01, 1)) FROM generate
 SELECT id AS large FROM shop.carts WHERE user_id = 17 \gset
 SELECT order_id AS large_order FROM pg_temp.check_out(17, :large) \gset
 SELECT is((SELECT total_price FROM shop.orders WHERE id = :large_order), 3.00, 'a cart of 300 lines');
-SELECT is((SELECT count(*) FROM shop.stock_movements WHERE order_id = :large_order), 300::bigint, 'each with its movement');
+SELECT is((SELECT count(*) FROM shop.stock_movements WHERE order_id = :large_order), 300::bigint,
+    'each with its movement');
 
 -- Several checkouts in one statement.
 SELECT pg_temp.put(customer, :apple) FROM generate_series(21, 23) customer \g /dev/null
@@ -182,10 +190,12 @@ SELECT * INTO TEMPORARY before_rollback FROM pg_temp.row_counts();
 SAVEPOINT undone;
 SELECT is((pg_temp.check_out(30, :cart)).status, 201, 'a checkout');
 ROLLBACK TO undone;
-SELECT results_eq('SELECT * FROM pg_temp.row_counts()', 'SELECT * FROM before_rollback', 'that is rolled back leaves nothing');
+SELECT results_eq('SELECT * FROM pg_temp.row_counts()', 'SELECT * FROM before_rollback',
+    'that is rolled back leaves nothing');
 SELECT is((pg_temp.check_out(30, :cart)).status, 201, 'not even its key');
 SELECT is((pg_temp.check_out(30, :cart)).replayed, true, 'which is used then');
 
-SELECT is_empty(format($$SELECT * FROM shop.verify(1) WHERE subject <> 'product %s'$$, :fig), 'verify() finds nothing wrong');
+SELECT is_empty(format($$SELECT * FROM shop.verify(1) WHERE subject <> 'product %s'$$, :fig),
+    'verify() finds nothing wrong');
 SELECT * FROM finish();
 ROLLBACK;

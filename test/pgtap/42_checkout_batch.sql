@@ -11,7 +11,8 @@ LANGUAGE sql AS $$
 $$;
 CREATE FUNCTION pg_temp.request(customer bigint, cart bigint, key text, expected numeric DEFAULT NULL,
                                 actor bigint DEFAULT NULL) RETURNS shop.checkout_request
-LANGUAGE sql AS $$ SELECT ROW(actor, customer, cart, key, expected, 'test-request', '00-trace')::shop.checkout_request $$;
+LANGUAGE sql AS $$ SELECT ROW(actor, customer, cart, key, expected, 'test-request',
+    '00-trace')::shop.checkout_request $$;
 CREATE FUNCTION pg_temp.statuses(requests shop.checkout_request[]) RETURNS text
 LANGUAGE sql AS $$ SELECT string_agg((answer).status::text, ' ' ORDER BY number) FROM pg_temp.batch(requests) $$;
 
@@ -32,8 +33,10 @@ SELECT is((SELECT (answer).body::json ->> 'message' FROM answers WHERE number = 
           'the third is refused for the stock that the second left');
 SELECT is((SELECT (answer).body FROM answers WHERE number = 6), (SELECT (answer).body FROM answers WHERE number = 1),
           'the same request later in the batch gets the same bytes');
-SELECT is((SELECT string_agg(number::text, ' ') FROM answers WHERE (answer).replayed), '6', 'marked as a replay, it alone');
-SELECT pg_temp.refuses(answer, 422, 'idempotency_key_reused', 'This Idempotency-Key was already used for a different request',
+SELECT is((SELECT string_agg(number::text, ' ') FROM answers WHERE (answer).replayed), '6',
+    'marked as a replay, it alone');
+SELECT pg_temp.refuses(answer, 422, 'idempotency_key_reused',
+    'This Idempotency-Key was already used for a different request',
                        'its key with another cart is refused') FROM answers WHERE number = 7;
 SELECT pg_temp.refuses(answer, 400, 'cart_not_open', 'Cart is not open (status: checked_out)',
                        'its cart with another key names the order', jsonb_build_object('orderId',
@@ -45,7 +48,8 @@ SELECT pg_temp.refuses(answer, 400, 'idempotency_key_missing', 'Missing Idempote
 SELECT is(pg_temp.stock(:apple) || ' ' || pg_temp.stock(:pear), '100/2 3/3', 'the stock is reserved to the last unit');
 SELECT is((SELECT count(*) FROM shop.orders), 3::bigint, 'there are three orders');
 SELECT is((SELECT count(*) FROM shop.outbox), 3::bigint, 'three messages');
-SELECT is((SELECT string_agg(format('%s:%s', user_id, key), ' ' ORDER BY user_id) FROM shop.idempotency_keys), '1:k 2:k 4:k',
+SELECT is((SELECT string_agg(format('%s:%s', user_id, key), ' ' ORDER BY user_id) FROM shop.idempotency_keys),
+    '1:k 2:k 4:k',
           'and three answers are kept');
 SELECT is((SELECT status FROM shop.carts WHERE id = :c3), 'open', 'the refused cart stays open');
 SELECT is((SELECT DISTINCT traceparent FROM shop.outbox), '00-trace', 'messages carry the trace of their request');
@@ -53,14 +57,16 @@ SELECT is((SELECT DISTINCT traceparent FROM shop.outbox), '00-trace', 'messages 
 -- Answers of earlier calls.
 SELECT is(pg_temp.statuses(ARRAY[pg_temp.request(1, :c1, 'k'), pg_temp.request(3, :c3, 'k')]), '201 400',
           'a request that was answered before, with a refused one');
-SELECT is((SELECT (answer).replayed FROM pg_temp.batch(ARRAY[pg_temp.request(3, :c3, 'k'), pg_temp.request(1, :c1, '"k"')])
+SELECT is((SELECT (answer).replayed FROM pg_temp.batch(ARRAY[pg_temp.request(3, :c3, 'k'),
+    pg_temp.request(1, :c1, '"k"')])
            WHERE number = 2), true, 'is a replay');
 SELECT is((SELECT count(*) FROM shop.orders), 3::bigint, 'and makes no order');
 
 -- Edges.
 SELECT is_empty('SELECT * FROM shop.checkout_batch(1, ARRAY[]::shop.checkout_request[])', 'no requests, no answers');
 SELECT is(pg_temp.statuses(ARRAY[pg_temp.request(3, :c3, 'k', 777)]), '400', 'a batch of one');
-SELECT throws_ok('SELECT * FROM shop.checkout_batch(1, NULL)', 'SH005', 'invalid argument "requests"', 'NULL is no batch');
+SELECT throws_ok('SELECT * FROM shop.checkout_batch(1, NULL)', 'SH005', 'invalid argument "requests"',
+    'NULL is no batch');
 SELECT throws_ok('SELECT * FROM shop.checkout_batch(1, ARRAY[NULL]::shop.checkout_request[])', 'SH005',
                  'invalid argument "requests"', 'nor is a batch of NULL');
 SELECT throws_ok('SELECT * FROM shop.checkout_batch(1, array_fill(ROW(NULL, 1, 1, NULL, NULL, NULL, NULL)
@@ -106,7 +112,8 @@ DECLARE
     asked record;
 BEGIN
     FOR asked IN SELECT number, (request).* FROM requests ORDER BY number LOOP
-        INSERT INTO alone VALUES (asked.number, pg_temp.outcome(shop.checkout(1, asked.actor_id, asked.user_id, asked.cart_id,
+        INSERT INTO alone VALUES (asked.number, pg_temp.outcome(shop.checkout(1, asked.actor_id, asked.user_id,
+            asked.cart_id,
             asked.idempotency_key, asked.expected_total, asked.request_id, asked.traceparent)));
     END LOOP;
 END
@@ -121,7 +128,8 @@ FROM pg_temp.batch((SELECT array_agg(request ORDER BY number) FROM requests)) \g
 SELECT cmp_ok(:kinds, '>', 15, '300 requests have many different outcomes');
 SELECT cmp_ok(:orders, '>', 3, 'some are orders');
 SELECT is(:'together'::text, :'alone', 'in one call they have the same outcomes as one by one');
-SELECT is((SELECT string_agg(format('%s %s/%s', product_id, on_hand, reserved), ' ' ORDER BY product_id) FROM shop.inventory),
+SELECT is((SELECT string_agg(format('%s %s/%s', product_id, on_hand, reserved), ' ' ORDER BY product_id)
+    FROM shop.inventory),
           :'stock_alone', 'and leave the same stock');
 
 SELECT is_empty('SELECT * FROM shop.verify(1)', 'verify() finds nothing wrong');

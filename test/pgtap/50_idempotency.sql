@@ -13,7 +13,8 @@ LANGUAGE sql AS $$ SELECT shop.checkout(1, NULL, customer, cart, key, expected, 
 -- The same request again.
 SELECT pg_temp.put(7, :widget, 2) AS cart \gset
 SELECT * FROM pg_temp.check_out(7, :cart, 'abc') \gset first_
-SELECT shop.update_product(1, :widget, 'renamed', 'Renamed', 1, NULL, NULL), shop.settle_payment(1, :first_order_id, true,
+SELECT shop.update_product(1, :widget, 'renamed', 'Renamed', 1, NULL, NULL),
+    shop.settle_payment(1, :first_order_id, true,
     NULL, NULL, NULL) \g /dev/null
 SELECT * INTO TEMPORARY before FROM pg_temp.row_counts();
 SELECT * FROM shop.checkout(1, NULL, 7, :cart, 'abc', NULL, 'another-request', 'another-trace') \gset again_
@@ -50,7 +51,8 @@ SELECT is((pg_temp.check_out(7, :next_cart, 'total', 1)).replayed, true, '1 is t
 SELECT pg_temp.put(9, :widget) AS other_cart \gset
 SELECT is((pg_temp.check_out(9, :other_cart, 'abc')).replayed, false, 'the same key of another user is another key');
 SELECT isnt((pg_temp.check_out(9, :other_cart, 'abc')).body, :'first_body', 'and answers his own order');
-SELECT is((shop.restock(1, 7, :widget, 5, 'abc', NULL, NULL)).replayed, false, 'the same key on another route is another key');
+SELECT is((shop.restock(1, 7, :widget, 5, 'abc', NULL, NULL)).replayed, false,
+    'the same key on another route is another key');
 SELECT pg_temp.product('widget', 1, 10, 2) AS elsewhere \gset
 SELECT pg_temp.put(7, :elsewhere, 1, 2) AS far_cart \gset
 SELECT is((shop.checkout(2, NULL, 7, :far_cart, 'abc', NULL, NULL, NULL)).replayed, false,

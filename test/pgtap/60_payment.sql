@@ -20,7 +20,8 @@ SELECT order_id AS paid FROM shop.checkout(1, NULL, 7, :cart, 'key', NULL, 'test
 SELECT id AS message FROM shop.outbox WHERE order_id = :paid \gset
 SELECT is(pg_temp.stock(:apple) || ' ' || pg_temp.stock(:pear), '10/3 10/1', 'the order holds its units');
 SELECT is(pg_temp.settles(:paid, true, NULL, :message), 'settled CONFIRMED', 'a paid order is confirmed');
-SELECT is((SELECT format('%s %s', status, last_event) FROM shop.orders WHERE id = :paid), 'CONFIRMED 2', 'in the table too');
+SELECT is((SELECT format('%s %s', status, last_event) FROM shop.orders WHERE id = :paid), 'CONFIRMED 2',
+    'in the table too');
 SELECT ok((SELECT updated_at > created_at FROM shop.orders WHERE id = :paid), 'with the time of the change');
 SELECT is(pg_temp.stock(:apple) || ' ' || pg_temp.stock(:pear), '7/0 9/0', 'the units are gone');
 SELECT results_eq(
@@ -34,7 +35,8 @@ SELECT results_eq(
     $$VALUES (2, 'pending', 'CONFIRMED', 'payment_captured', 'payment', NULL, 'pay-request')$$, 'and the history');
 SELECT results_eq(
     format($$SELECT message.status, message.finished_at IS NOT NULL, message.xmin = ordered.xmin
-             FROM shop.outbox message JOIN shop.orders ordered ON ordered.id = order_id WHERE message.id = %s$$, :message),
+             FROM shop.outbox message JOIN shop.orders ordered ON ordered.id = order_id WHERE message.id = %s$$,
+                 :message),
     $$VALUES ('delivered', true, true)$$, 'the message was finished by the same transaction');
 
 -- Again, the same and the other outcome.
@@ -50,10 +52,12 @@ SELECT id AS message FROM shop.outbox WHERE order_id = :declined \gset
 SELECT is(pg_temp.settles(:declined, false, 'card "expired"'), 'settled CANCELLED', 'a declined order is cancelled');
 SELECT is(pg_temp.stock(:apple), '7/0', 'its units are free again');
 SELECT results_eq(
-    format($$SELECT kind, on_hand_delta, reserved_delta FROM shop.stock_movements WHERE order_id = %s ORDER BY id$$, :declined),
+    format($$SELECT kind, on_hand_delta, reserved_delta FROM shop.stock_movements WHERE order_id = %s ORDER BY id$$,
+        :declined),
     $$VALUES ('reserve', 0, 4), ('release', 0, -4)$$, 'the ledger says so');
 SELECT results_eq(
-    format($$SELECT from_status, to_status, event, reason FROM shop.order_events WHERE order_id = %s ORDER BY seq OFFSET 1$$,
+    format($$SELECT from_status, to_status, event, reason FROM shop.order_events
+        WHERE order_id = %s ORDER BY seq OFFSET 1$$,
            :declined),
     $$VALUES ('pending', 'CANCELLED', 'payment_declined', 'card "expired"')$$, 'and the history, with the reason');
 SELECT is((SELECT status FROM shop.outbox WHERE id = :message), 'pending', 'without outbox_id no message is finished');
@@ -70,13 +74,16 @@ SELECT is(pg_temp.settles(:dead, true, NULL, :message), 'settled CONFIRMED', 'an
 SELECT is((SELECT status FROM shop.outbox WHERE id = :message), 'dead', 'can be settled; the message stays given up');
 
 -- What is not there.
-SELECT is(pg_temp.settles(ordered, true), 'order_not_found ', format('there is no order %s', coalesce(ordered::text, 'NULL')))
+SELECT is(pg_temp.settles(ordered, true), 'order_not_found ',
+    format('there is no order %s', coalesce(ordered::text, 'NULL')))
 FROM (VALUES (0), (-1), (9223372036854775807), (NULL)) orders (ordered);
 SELECT pg_temp.order_of(9, :apple, 1) AS open \gset
 SELECT id AS message FROM shop.outbox WHERE order_id = :open \gset
-SELECT is(pg_temp.settles(9223372036854775807, true, NULL, :message), 'order_not_found ', 'an unknown order with a message');
+SELECT is(pg_temp.settles(9223372036854775807, true, NULL, :message), 'order_not_found ',
+    'an unknown order with a message');
 SELECT is((SELECT status FROM shop.outbox WHERE id = :message), 'pending', 'leaves the message, for the dead letters');
-SELECT is(pg_temp.settles(:open, true, NULL, 9223372036854775807), 'settled CONFIRMED', 'an unknown message does no harm');
+SELECT is(pg_temp.settles(:open, true, NULL, 9223372036854775807), 'settled CONFIRMED',
+    'an unknown message does no harm');
 SELECT throws_ok(format('SELECT * FROM shop.settle_payment(1, %s, NULL, NULL, NULL, NULL)', :open), 'SH005',
                  'invalid argument "paid"', 'the outcome has to be known');
 

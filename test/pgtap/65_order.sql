@@ -11,7 +11,8 @@ SELECT pg_temp.product('apple', 1.50, 50) AS apple, pg_temp.product('pear', 2, 5
 SELECT pg_temp.put(7, :apple, 3) AS cart \gset
 SELECT pg_temp.put(7, :pear, 1) \g /dev/null
 SELECT order_id AS first FROM shop.checkout(1, NULL, 7, :cart, 'key', NULL, 'place-request', NULL) \gset
-SELECT pg_temp.order_of(7, :pear) AS second, pg_temp.order_of(8, :pear) AS foreign, pg_temp.order_of(7, :pear) AS third \gset
+SELECT pg_temp.order_of(7, :pear) AS second, pg_temp.order_of(8, :pear) AS foreign,
+    pg_temp.order_of(7, :pear) AS third \gset
 SELECT min(id) AS line FROM shop.order_items WHERE order_id = :first \gset
 UPDATE shop.orders SET created_at = '2024-02-29 23:59:59.987654+09', updated_at = '2023-12-31 23:00:00.0009-01'
 WHERE id = :first;
@@ -39,8 +40,10 @@ SELECT pg_temp.refuses(shop.get_order(1, 8, :first, 'test-request'), 404, 'order
                        'for another user it does not exist');
 SELECT pg_temp.refuses(shop.get_order(1, NULL, id, 'test-request'), 404, 'order_not_found', 'Order not found',
                        format('there is no order %s', id)) FROM (VALUES (9223372036854775807)) ids (id);
-SELECT pg_temp.refuses(shop.get_order(1, NULL, id, 'test-request'), 400, 'invalid_field', 'id must be a positive integer',
-                       format('order %s is refused', coalesce(id::text, 'NULL'))) FROM (VALUES (NULL), (0), (-1)) ids (id);
+SELECT pg_temp.refuses(shop.get_order(1, NULL, id, 'test-request'), 400, 'invalid_field',
+    'id must be a positive integer',
+                       format('order %s is refused', coalesce(id::text, 'NULL')))
+                           FROM (VALUES (NULL), (0), (-1)) ids (id);
 
 -- The list.
 CREATE FUNCTION pg_temp.listed(answer shop.response) RETURNS text
@@ -48,7 +51,8 @@ LANGUAGE sql AS $$
     SELECT answer.status || ': ' || coalesce(string_agg(listed ->> 'id', ' ' ORDER BY position), '')
     FROM json_array_elements(answer.body::json) WITH ORDINALITY list (listed, position)
 $$;
-SELECT is(pg_temp.listed(shop.list_orders(1, NULL, 7, NULL, NULL, NULL)), format('200: %s %s %s', :third, :second, :first),
+SELECT is(pg_temp.listed(shop.list_orders(1, NULL, 7, NULL, NULL, NULL)),
+    format('200: %s %s %s', :third, :second, :first),
           'a user''s orders, newest first');
 SELECT is((shop.list_orders(1, NULL, 7, :second, NULL, NULL)).body,
     format('[{"id":%s,"user_id":7,"status":"pending","total_price":6.50,"created_at":"2024-02-29T14:59:59.987Z",'
@@ -58,13 +62,16 @@ FROM (VALUES (NULL, 2, format('200: %s %s', :third, :second), 'the first page'),
              (:second, 2, format('200: %s', :first), 'the page before an order'),
              (:third, 1, format('200: %s', :second), 'a page of one'),
              (:first, 1000, '200: ', 'the page before the first is empty'),
-             (:third, NULL, format('200: %s %s', :second, :first), 'all before an order')) pages (before_id, row_limit, wanted, what);
-SELECT pg_temp.answers(shop.list_orders(1, NULL, 99, NULL, NULL, NULL), 200, '[]', 'who ordered nothing has an empty list');
+             (:third, NULL, format('200: %s %s', :second, :first), 'all before an order')) pages (before_id, row_limit,
+                 wanted, what);
+SELECT pg_temp.answers(shop.list_orders(1, NULL, 99, NULL, NULL, NULL), 200, '[]',
+    'who ordered nothing has an empty list');
 SELECT is((shop.list_orders(1, 7, 7, NULL, NULL, NULL)).status, 200, 'the user may read it');
 SELECT pg_temp.refuses(shop.list_orders(1, 8, 7, NULL, NULL, 'test-request'), 403, 'forbidden',
                        'The token does not allow acting for this user', 'another user may not');
 SELECT pg_temp.refuses(shop.list_orders(1, NULL, customer, NULL, NULL, 'test-request'), 400, 'invalid_field',
-                       'userId must be a positive integer', format('user %s is refused', coalesce(customer::text, 'NULL')))
+                       'userId must be a positive integer', format('user %s is refused',
+                           coalesce(customer::text, 'NULL')))
 FROM (VALUES (NULL), (0), (-7)) users (customer);
 SELECT pg_temp.refuses(shop.list_orders(1, NULL, 7, NULL, row_limit, 'test-request'), 400, 'invalid_field',
                        'limit must be an integer between 1 and 1000', format('limit %s is refused', row_limit))
@@ -89,7 +96,8 @@ SELECT pg_temp.refuses(shop.order_events(1, NULL, 9223372036854775807, 'test-req
                        'Order not found', 'an unknown order has no history');
 SELECT pg_temp.refuses(shop.order_events(1, NULL, NULL, 'test-request'), 400, 'invalid_field',
                        'id must be a positive integer', 'the history wants an order');
-SELECT is((shop.get_order(1, NULL, :first, NULL)).body::json ->> 'status', 'CANCELLED', 'the order has the last status');
+SELECT is((shop.get_order(1, NULL, :first, NULL)).body::json ->> 'status', 'CANCELLED',
+    'the order has the last status');
 SELECT is((shop.get_order(1, NULL, :first, NULL)).body::json ->> 'created_at', '2024-02-29T14:59:59.987Z',
           'and is as old as it was');
 

@@ -15,7 +15,8 @@ SELECT is_empty($$SELECT * FROM shop.find_account(1, $q$' OR true --$q$)$$, 'a n
 -- failures(): the counter and whether sign-in is locked.
 CREATE FUNCTION pg_temp.failures(account bigint) RETURNS text
 LANGUAGE sql AS $$
-    SELECT format('%s %s', failed_logins, locked_until IS NOT NULL) FROM shop.accounts WHERE store_id = 1 AND id = account
+    SELECT format('%s %s', failed_logins, locked_until IS NOT NULL) FROM shop.accounts
+    WHERE store_id = 1 AND id = account
 $$;
 CREATE FUNCTION pg_temp.locked(name text) RETURNS boolean
 LANGUAGE sql AS $$ SELECT locked FROM shop.find_account(1, name) $$;
@@ -50,7 +51,8 @@ SELECT is(pg_temp.failures(1), '0 f', 'a success after the lock clears it');
 -- A success writes nothing where there is nothing to clear.
 SELECT ctid AS place FROM shop.accounts WHERE store_id = 1 AND id = 2 \gset
 SELECT shop.record_login(1, 2, true) \g /dev/null
-SELECT is((SELECT ctid FROM shop.accounts WHERE store_id = 1 AND id = 2), :'place'::tid, 'an ordinary sign-in writes nothing');
+SELECT is((SELECT ctid FROM shop.accounts WHERE store_id = 1 AND id = 2), :'place'::tid,
+          'an ordinary sign-in writes nothing');
 SELECT lives_ok('SELECT shop.record_login(1, 99, false)', 'an unknown account does no harm');
 
 -- Demo accounts are renewed, not doubled.
@@ -60,15 +62,17 @@ SELECT results_eq(
     $$SELECT id, role, password_hash, locked FROM shop.find_account(1, 'customer')$$,
     $$VALUES (2::bigint, 'user', 'hash-3', false)$$, 'with its new name and hash, unlocked');
 SELECT is_empty($$SELECT * FROM shop.find_account(1, 'client')$$, 'the old name is gone');
-SELECT throws_ok(format($$SELECT shop.put_demo_account(1, %s, 'x', 'admin', 'h')$$, coalesce(account::text, 'NULL')), 'SH005',
-                 'invalid argument "account_id"', format('account %s is no demo account', coalesce(account::text, 'NULL')))
+SELECT throws_ok(format($$SELECT shop.put_demo_account(1, %s, 'x', 'admin', 'h')$$, coalesce(account::text, 'NULL')),
+                 'SH005', 'invalid argument "account_id"',
+                 format('account %s is no demo account', coalesce(account::text, 'NULL')))
 FROM (VALUES (0), (3), (-1), (NULL)) accounts (account);
 SELECT throws_ok($$SELECT shop.put_demo_account(1, 1, 'x', 'root', 'h')$$, '23514', NULL, 'an unknown role is refused');
 SELECT throws_ok($$SELECT shop.put_demo_account(1, 1, 'customer', 'admin', 'h')$$, '23505', NULL,
                  'two accounts cannot have one name');
 
 -- Accounts made by hand.
-INSERT INTO shop.accounts (store_id, username, role, password_hash) VALUES (1, 'third', 'user', 'h') RETURNING id AS third \gset
+INSERT INTO shop.accounts (store_id, username, role, password_hash) VALUES (1, 'third', 'user', 'h')
+RETURNING id AS third \gset
 SELECT cmp_ok(:third::bigint, '>', 2::bigint, 'other accounts begin after the demo accounts');
 
 SELECT * FROM finish();

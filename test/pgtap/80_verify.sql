@@ -1,6 +1,6 @@
 -- The integrity report: empty when all is well, and one row for each thing that a hand or a fault can break.
 BEGIN;
-SELECT plan(45);
+SELECT plan(46);
 \ir fixture.psql
 
 -- found(statement): what verify() reports after the statement, which is undone then.
@@ -32,21 +32,24 @@ SELECT pg_temp.put(7, :apple, 3) AS cart \gset
 SELECT pg_temp.put(7, :pear, 1) \g /dev/null
 SELECT order_id AS open FROM shop.checkout(1, NULL, 7, :cart, 'key', NULL, NULL, NULL) \gset
 SELECT pg_temp.order_of(7, :apple, 5) AS paid, pg_temp.order_of(7, :apple, 7) AS declined \gset
-SELECT shop.settle_payment(1, :paid, true, NULL, NULL, NULL), shop.settle_payment(1, :declined, false, NULL, NULL, NULL),
+SELECT shop.settle_payment(1, :paid, true, NULL, NULL, NULL),
+    shop.settle_payment(1, :declined, false, NULL, NULL, NULL),
        shop.restock(1, 1, :pear, 4, 'key', NULL, NULL) \g /dev/null
 SELECT pg_temp.put(8, :fig) AS open_cart \gset
 SELECT is_empty('SELECT * FROM shop.verify(1)', 'so is a shop with open, paid and declined orders, and an open cart');
 SELECT id AS line FROM shop.order_items WHERE order_id = :open AND product_id = :apple \gset
 SELECT id AS paid_line FROM shop.order_items WHERE order_id = :paid \gset
 SELECT id AS declined_line FROM shop.order_items WHERE order_id = :declined \gset
-SELECT max(id) AS last_movement, min(id) FILTER (WHERE product_id = :pear) AS pear_movement FROM shop.stock_movements \gset
+SELECT max(id) AS last_movement, min(id) FILTER (WHERE product_id = :pear) AS pear_movement
+    FROM shop.stock_movements \gset
 SELECT id AS item FROM shop.cart_items WHERE cart_id = :open_cart \gset
 
 -- Stock against its ledger.
 SELECT pg_temp.breaks('units in the house that no movement brought',
     format('UPDATE shop.inventory SET on_hand = on_hand + 1 WHERE product_id = %s', :pear),
     format('stock_level_is_sum_of_movements of product %s', :pear));
-SELECT pg_temp.breaks('stock without any movement', format('UPDATE shop.inventory SET on_hand = 1 WHERE product_id = %s', :fig),
+SELECT pg_temp.breaks('stock without any movement',
+    format('UPDATE shop.inventory SET on_hand = 1 WHERE product_id = %s', :fig),
     format('stock_level_is_sum_of_movements of product %s', :fig));
 SELECT pg_temp.breaks('a reservation that no order holds',
     format('UPDATE shop.inventory SET reserved = reserved + 1 WHERE product_id = %s', :pear),
@@ -75,7 +78,8 @@ SELECT pg_temp.breaks('a line that was not reserved',
     format('order_line_movements_match_status of order %s line %s, stock_level_is_sum_of_movements of product %s',
            :paid, :paid_line, :apple));
 SELECT pg_temp.breaks('a line that was reserved twice',
-    format($$INSERT INTO shop.stock_movements (store_id, product_id, kind, on_hand_delta, reserved_delta, order_id, order_item_id)
+    format($$INSERT INTO shop.stock_movements (store_id, product_id, kind, on_hand_delta, reserved_delta, order_id,
+        order_item_id)
              VALUES (1, %s, 'reserve', 0, 3, %s, %s);
              UPDATE shop.inventory SET reserved = reserved + 3 WHERE product_id = %1$s$$, :apple, :open, :line),
     format('order_line_movements_match_status of order %s line %s, reserved_is_held_by_pending_orders of product %s',
@@ -92,7 +96,8 @@ SELECT pg_temp.breaks('a cancelled line whose units were not given back',
     format('order_line_movements_match_status of order %s line %s, reserved_is_held_by_pending_orders of product %s',
            :declined, :declined_line, :apple));
 SELECT pg_temp.breaks('a pending line whose units are gone',
-    format($$INSERT INTO shop.stock_movements (store_id, product_id, kind, on_hand_delta, reserved_delta, order_id, order_item_id)
+    format($$INSERT INTO shop.stock_movements (store_id, product_id, kind, on_hand_delta, reserved_delta, order_id,
+        order_item_id)
              VALUES (1, %s, 'commit', -3, -3, %s, %s);
              UPDATE shop.inventory SET on_hand = on_hand - 3, reserved = reserved - 3 WHERE product_id = %1$s$$,
            :apple, :open, :line),
@@ -102,13 +107,20 @@ SELECT pg_temp.breaks('a quantity that was changed',
     format('UPDATE shop.order_items SET qty = 6, price = 1.25 WHERE id = %s', :paid_line),
     format('order_line_movements_match_status of order %s line %s', :paid, :paid_line));
 
+SELECT pg_temp.breaks('a return that the ledger does not know',
+    format('UPDATE shop.order_items SET returned = 1 WHERE id = %s', :paid_line),
+    format('order_line_movements_match_status of order %s line %s', :paid, :paid_line));
+
 -- Totals.
-SELECT pg_temp.breaks('a total that was changed', format('UPDATE shop.orders SET total_price = 7.51 WHERE id = %s', :paid),
+SELECT pg_temp.breaks('a total that was changed',
+    format('UPDATE shop.orders SET total_price = 7.51 WHERE id = %s', :paid),
     format('order_total_is_sum_of_lines of order %s', :paid));
-SELECT pg_temp.breaks('a price that was changed', format('UPDATE shop.order_items SET price = 1.49 WHERE id = %s', :paid_line),
+SELECT pg_temp.breaks('a price that was changed',
+    format('UPDATE shop.order_items SET price = 1.49 WHERE id = %s', :paid_line),
     format('order_total_is_sum_of_lines of order %s', :paid));
 SELECT pg_temp.breaks('an order without lines',
-    format($$DELETE FROM shop.order_items WHERE order_id = %s; UPDATE shop.orders SET total_price = 0 WHERE id = %1$s$$, :paid),
+    format($$DELETE FROM shop.order_items WHERE order_id = %s; UPDATE shop.orders SET total_price = 0
+        WHERE id = %1$s$$, :paid),
     format('order_total_is_sum_of_lines of order %s', :paid));
 
 -- History.
@@ -116,7 +128,8 @@ SELECT pg_temp.breaks('a status that was changed by hand',
     format($$UPDATE shop.orders SET status = 'CANCELLED' WHERE id = %s$$, :paid),
     format('confirmed_order_is_paid_once of order %s, order_history_leads_to_status of order %1$s, '
            'order_line_movements_match_status of order %1$s line %2$s', :paid, :paid_line));
-SELECT pg_temp.breaks('a transition that is missing', format('DELETE FROM shop.order_events WHERE order_id = %s AND seq = 2', :paid),
+SELECT pg_temp.breaks('a transition that is missing',
+    format('DELETE FROM shop.order_events WHERE order_id = %s AND seq = 2', :paid),
     format('order_history_leads_to_status of order %s', :paid));
 SELECT pg_temp.breaks('a history without its beginning',
     format('DELETE FROM shop.order_events WHERE order_id = %s AND seq = 1', :paid),
@@ -126,7 +139,8 @@ SELECT pg_temp.breaks('an order without a history', format('DELETE FROM shop.ord
 SELECT pg_temp.breaks('a broken link in the history',
     format($$UPDATE shop.order_events SET from_status = 'CANCELLED' WHERE order_id = %s AND seq = 2$$, :paid),
     format('order_history_leads_to_status of order %s', :paid));
-SELECT pg_temp.breaks('a wrong number of transitions', format('UPDATE shop.orders SET last_event = 3 WHERE id = %s', :paid),
+SELECT pg_temp.breaks('a wrong number of transitions',
+    format('UPDATE shop.orders SET last_event = 3 WHERE id = %s', :paid),
     format('order_history_leads_to_status of order %s', :paid));
 SELECT pg_temp.breaks('transitions with wrong numbers',
     format('UPDATE shop.order_events SET seq = 5 WHERE order_id = %s AND seq = 2', :paid),
@@ -136,7 +150,8 @@ SELECT pg_temp.breaks('transitions with wrong numbers',
 SELECT pg_temp.breaks('a checked-out cart without an order',
     format($$UPDATE shop.carts SET status = 'checked_out' WHERE id = %s$$, :open_cart),
     format('checked_out_cart_has_order of cart %s', :open_cart));
-SELECT pg_temp.breaks('an ordered cart that is open', format($$UPDATE shop.carts SET status = 'open' WHERE id = %s$$, :cart),
+SELECT pg_temp.breaks('an ordered cart that is open',
+    format($$UPDATE shop.carts SET status = 'open' WHERE id = %s$$, :cart),
     format('checked_out_cart_has_order of cart %s', :cart));
 SELECT pg_temp.breaks('an order without its cart',
     format('DELETE FROM shop.cart_items WHERE cart_id = %s; DELETE FROM shop.carts WHERE id = %1$s', :cart),
@@ -158,7 +173,8 @@ SELECT pg_temp.breaks('items of a cart that is gone', format('DELETE FROM shop.c
     format('row_has_its_parent of item %s of cart %s', :item, :open_cart));
 
 -- Orders on their way.
-SELECT pg_temp.breaks('a pending order that nothing will settle', format('DELETE FROM shop.outbox WHERE order_id = %s', :open),
+SELECT pg_temp.breaks('a pending order that nothing will settle',
+    format('DELETE FROM shop.outbox WHERE order_id = %s', :open),
     format('pending_order_has_message of order %s', :open));
 SELECT is(pg_temp.found(format($$DELETE FROM shop.outbox WHERE order_id = %s;
     SELECT shop.record_dead_letter(1, 'sqs', 'k', 'b', NULL, 'r', NULL, 5, %1$s, NULL, NULL)$$, :open)), NULL,
@@ -176,7 +192,8 @@ SELECT pg_temp.breaks('a pending order that is paid already',
     format('confirmed_order_is_paid_once of order %s', :open));
 SELECT pg_temp.breaks('a refund that nobody asked for',
     format('UPDATE shop.payment_attempts SET refunded_amount = 1 WHERE order_id = %s', :paid),
-    format('refunds_sum_to_attempt of payment attempt %s', (SELECT id FROM shop.payment_attempts WHERE order_id = :paid)));
+    format('refunds_sum_to_attempt of payment attempt %s',
+        (SELECT id FROM shop.payment_attempts WHERE order_id = :paid)));
 SELECT pg_temp.breaks('a stored answer without its order',
     $$UPDATE shop.idempotency_keys SET order_id = NULL WHERE user_id = 7 AND key = 'key' AND route = 'checkout'$$,
     'stored_answer_names_order of key of user 7 on checkout');

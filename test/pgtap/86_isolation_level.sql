@@ -1,4 +1,5 @@
--- SH004: what waits for locks must see what others committed meanwhile, so it refuses a snapshot of the whole transaction.
+-- SH004: what waits for locks must see what others committed meanwhile, so it refuses a snapshot of the whole
+-- transaction.
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT plan(13);
 \ir fixture.psql
@@ -19,7 +20,8 @@ FROM (VALUES (format($$restock(1, NULL, %s, 1, NULL, NULL, NULL)$$, :widget)),
 SELECT results_eq('SELECT * FROM pg_temp.row_counts()', 'SELECT * FROM before', 'and wrote nothing');
 
 -- An argument that is wrong anyway is answered as ever, and reading is fine.
-SELECT is((shop.checkout(1, NULL, 7, NULL, 'key', NULL, NULL, NULL)).status, 400, 'a wrong argument is refused as ever');
+SELECT is((shop.checkout(1, NULL, 7, NULL, 'key', NULL, NULL, NULL)).status, 400,
+    'a wrong argument is refused as ever');
 SELECT is((shop.get_product(1, :widget, NULL)).status, 200, 'reading a product works');
 SELECT is((shop.get_cart(1, NULL, 7, NULL)).status, 200, 'reading a cart works');
 SELECT is((shop.list_orders(1, NULL, 7, NULL, NULL, NULL)).status, 200, 'reading orders works');

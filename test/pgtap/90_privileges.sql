@@ -11,7 +11,8 @@ LANGUAGE sql AS $$
 $$;
 CREATE FUNCTION pg_temp.routes() RETURNS SETOF text
 LANGUAGE sql AS $$ SELECT unnest(ARRAY['list_products', 'get_product', 'create_product', 'update_product', 'restock',
-    'get_inventory', 'get_cart', 'add_cart_item', 'remove_cart_item', 'checkout', 'get_order', 'list_orders', 'order_events',
+    'get_inventory', 'get_cart', 'add_cart_item', 'remove_cart_item', 'checkout', 'get_order', 'list_orders',
+        'order_events',
     'find_account', 'record_login', 'put_demo_account']) $$;
 CREATE FUNCTION pg_temp.deliveries() RETURNS SETOF text
 LANGUAGE sql AS $$ SELECT unnest(ARRAY['claim_outbox', 'settle_payment', 'mark_outbox_delivered', 'release_outbox',
@@ -23,7 +24,8 @@ LANGUAGE sql AS $$ SELECT unnest(ARRAY['migrate', 'migrate_0001', 'grant_roles']
 SELECT set_has($$SELECT pg_temp.callable('shop_gateway')$$, $$SELECT pg_temp.routes() UNION SELECT 'version'$$,
                'the gateway may call what routes need');
 SELECT set_hasnt($$SELECT pg_temp.callable('shop_gateway')$$,
-                 $$SELECT pg_temp.deliveries() UNION SELECT pg_temp.installation()$$, 'nothing of the poller or the DBA');
+                 $$SELECT pg_temp.deliveries() UNION SELECT pg_temp.installation()$$,
+                     'nothing of the poller or the DBA');
 SELECT set_has($$SELECT pg_temp.callable('shop_poller')$$, $$SELECT pg_temp.deliveries() UNION SELECT 'version'$$,
                'the poller may call what deliveries need');
 SELECT set_hasnt($$SELECT pg_temp.callable('shop_poller')$$,
@@ -71,7 +73,8 @@ SELECT is_empty(
       WHERE relnamespace = 'shop'::regnamespace AND relkind IN ('r', 'v')
         AND has_table_privilege('shop_read', relation.oid, privilege)$$, 'and may change none');
 SELECT is_empty(
-    $$SELECT rolname FROM pg_roles WHERE rolname IN ('shop_gateway', 'shop_poller', 'shop_maintenance', 'shop_read', 'stranger')
+    $$SELECT rolname FROM pg_roles WHERE rolname IN ('shop_gateway', 'shop_poller', 'shop_maintenance', 'shop_read',
+        'stranger')
         AND (has_schema_privilege(rolname, 'shop', 'CREATE') OR pg_has_role(rolname, 'shop_owner', 'MEMBER'))$$,
     'nobody but the owner may make anything in the schema');
 
@@ -96,16 +99,19 @@ SELECT throws_ok('SELECT shop.migrate()', '42501', NULL, 'nor migrate');
 SELECT throws_ok('SET LOCAL shop.idempotency_wait = 60000', '42501', NULL, 'nor change the setting');
 SET LOCAL ROLE program_poller;
 SELECT id AS message FROM shop.claim_outbox(1, 10, 1000) \gset
-SELECT is((SELECT result FROM shop.settle_payment(1, :placed, true, NULL, NULL, :message)), 'settled', 'the poller settles');
+SELECT is((SELECT result FROM shop.settle_payment(1, :placed, true, NULL, NULL, :message)), 'settled',
+    'the poller settles');
 SELECT lives_ok($$SELECT shop.record_dead_letter(1, 'sqs', 'k', 'b', NULL, 'r', NULL, 1, NULL, NULL, NULL)$$,
                 'and writes dead letters');
 SELECT throws_ok('SELECT count(*) FROM shop.outbox', '42501', 'permission denied for table outbox',
                  'the poller cannot read a table');
-SELECT throws_ok(format('SELECT shop.restock(1, NULL, %s, 5, NULL, NULL, NULL)', :widget), '42501', NULL, 'nor restock');
+SELECT throws_ok(format('SELECT shop.restock(1, NULL, %s, 5, NULL, NULL, NULL)', :widget), '42501', NULL,
+    'nor restock');
 SET LOCAL ROLE program_reader;
 SELECT is((SELECT status FROM shop.orders WHERE id = :placed), 'CONFIRMED', 'the reader reads orders');
 SELECT is_empty('SELECT * FROM shop.verify(1)', 'and the report');
-SELECT throws_ok('SELECT count(*) FROM shop.accounts', '42501', 'permission denied for table accounts', 'but not accounts');
+SELECT throws_ok('SELECT count(*) FROM shop.accounts', '42501', 'permission denied for table accounts',
+    'but not accounts');
 SELECT throws_ok($$SELECT * FROM shop.find_account(1, 'boss')$$, '42501', NULL, 'by no way');
 SET LOCAL ROLE stranger;
 SELECT throws_ok('SELECT shop.version()', '42501', 'permission denied for schema shop', 'a stranger does not get in');

@@ -1,5 +1,5 @@
--- A hostile environment: schemas before pg_catalog in search_path that shadow operators, functions and types, and temporary
--- tables with our names. Installation, roles.sql and API must neither call them nor read them.
+-- A hostile environment: schemas before pg_catalog in search_path that shadow operators, functions and types, and
+-- temporary tables with our names. Installation, roles.sql and API must neither call them nor read them.
 BEGIN;
 SELECT plan(22);
 SET LOCAL client_min_messages = warning;
@@ -19,9 +19,11 @@ BEGIN
         SELECT DISTINCT operator, argument.left_type, argument.right_type
         FROM unnest(ARRAY['=', '<>', '<', '>', '<=', '>=', '+', '-', '*', '||', '~', '~~']) operator,
              (SELECT left_type, right_type
-              FROM unnest(ARRAY['integer', 'bigint', 'text', 'name', 'numeric', 'oid', 'regnamespace', 'regclass', 'boolean',
+              FROM unnest(ARRAY['integer', 'bigint', 'text', 'name', 'numeric', 'oid', 'regnamespace', 'regclass',
+                  'boolean',
                                 'timestamptz', 'interval', '"char"', 'bytea']) left_type,
-                   unnest(ARRAY['integer', 'bigint', 'text', 'name', 'numeric', 'oid', 'regnamespace', 'regclass', 'boolean',
+                   unnest(ARRAY['integer', 'bigint', 'text', 'name', 'numeric', 'oid', 'regnamespace', 'regclass',
+                       'boolean',
                                 'timestamptz', 'interval', '"char"', 'bytea']) right_type) argument
     LOOP
         EXECUTE format('CREATE OR REPLACE FUNCTION hostile.operate(%s, %s) RETURNS boolean LANGUAGE plpgsql AS '
@@ -33,7 +35,8 @@ BEGIN
     FOR planted IN
         SELECT * FROM (VALUES ('clock_timestamp', '', 'timestamptz'), ('now', '', 'timestamptz'),
             ('format', 'text, VARIADIC "any"', NULL), ('format', 'text', 'text'), ('format', 'text, text', 'text'),
-            ('format', 'text, bigint', 'text'), ('format', 'text, bigint, bigint', 'text'), ('format', 'text, name', 'text'),
+            ('format', 'text, bigint', 'text'), ('format', 'text, bigint, bigint', 'text'),
+                ('format', 'text, name', 'text'),
             ('lpad', 'text, integer, text', 'text'), ('length', 'text', 'integer'), ('to_regclass', 'text', 'regclass'),
             ('pg_advisory_xact_lock', 'bigint', 'void'), ('hashtextextended', 'text, bigint', 'bigint'),
             ('greatest', 'integer, integer', 'integer'), ('pg_get_userbyid', 'oid', 'name'),
@@ -58,7 +61,8 @@ CREATE DOMAIN hostile.regclass AS pg_catalog.text;
 CREATE DOMAIN hostile.regnamespace AS pg_catalog.text;
 -- A type of the attacker's with a cast that is taken wherever an integer fits nowhere better.
 CREATE TYPE hostile.bait AS (trap integer);
-CREATE FUNCTION hostile.to_bait(integer) RETURNS hostile.bait LANGUAGE plpgsql AS $$ BEGIN PERFORM hostile.trap(); END $$;
+CREATE FUNCTION hostile.to_bait(integer) RETURNS hostile.bait
+LANGUAGE plpgsql AS $$ BEGIN PERFORM hostile.trap(); END $$;
 CREATE CAST (integer AS hostile.bait) WITH FUNCTION hostile.to_bait(integer) AS IMPLICIT;
 -- Tables with our names, which would make every answer wrong.
 CREATE TABLE hostile.products (store_id integer, id bigint, sku text, name text, price numeric);
@@ -145,7 +149,8 @@ SELECT is(format('%s %s %s', :'delivered', :'released', :'letter_moved'), '1 0 f
 SELECT is(:'account_password_hash'::text, 'true hash', 'find_account()');
 SELECT is_empty('SELECT * FROM report', 'verify()');
 SELECT is(:'version'::text, (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'pg_shop'), 'version()');
-SELECT is((SELECT count(*) FROM pg_proc WHERE pronamespace = 'shop'::regnamespace AND proowner <> 'shop_owner'::regrole),
+SELECT is((SELECT count(*) FROM pg_proc WHERE pronamespace = 'shop'::regnamespace
+    AND proowner <> 'shop_owner'::regrole),
           0::bigint, 'roles.sql did its work');
 
 SELECT * FROM finish();

@@ -486,7 +486,7 @@ BEGIN
         SELECT purchase.store_id, purchase.id AS order_id, purchase.status,
                clock_timestamp() - purchase.created_at AS age,
                CASE WHEN letter.id IS NOT NULL THEN format('dead letter %s: %s', letter.id, letter.reason)
-                    WHEN attempt.id IS NOT NULL THEN format('payment attempt %s is %s', attempt.id, attempt.status)
+                    WHEN attempt.id IS NOT NULL THEN format('payment attempt %s is %s%s', attempt.id, attempt.status, ': ' || attempt.reason)
                     WHEN message.id IS NULL THEN 'its message was delivered, but nothing came of it yet'
                     WHEN message.last_error IS NOT NULL
                     THEN format('message %s failed %s times: %s', message.id, message.attempts, message.last_error)
@@ -495,7 +495,7 @@ BEGIN
         LEFT JOIN LATERAL (SELECT dead.id, dead.reason FROM shop.dead_letters dead
                            WHERE dead.store_id = purchase.store_id AND dead.order_id = purchase.id
                              AND dead.status = 'open' ORDER BY dead.id LIMIT 1) letter ON true
-        LEFT JOIN LATERAL (SELECT try.id, try.status FROM shop.payment_attempts try
+        LEFT JOIN LATERAL (SELECT try.id, try.status, try.reason FROM shop.payment_attempts try
                            WHERE try.store_id = purchase.store_id AND try.order_id = purchase.id
                              AND try.status IN ('requested', 'unknown', 'authorized') ORDER BY try.id LIMIT 1) attempt ON true
         LEFT JOIN LATERAL (SELECT waiting.id, waiting.attempts, waiting.last_error FROM shop.outbox waiting

@@ -4,6 +4,8 @@ AS $function$
 DECLARE
     steps CONSTANT text[] := ARRAY['tables of 1.0.0'];
     done integer;
+    owner oid;
+    made record;
 BEGIN
     -- One at a time: two sessions that migrate at once must not both see the old state.
     PERFORM pg_advisory_xact_lock(hashtextextended('pg_shop migrate', 0));
@@ -29,6 +31,14 @@ BEGIN
         version := step_number;
         step := steps[step_number];
         RETURN NEXT;
+    END LOOP;
+    -- What a later step made belongs to whom the tables belong to, whoever ran it.
+    SELECT relation.relowner INTO owner FROM pg_class relation WHERE relation.oid = 'shop.schema_versions'::regclass;
+    FOR made IN
+        SELECT relation.oid::regclass AS name FROM pg_class relation
+        WHERE relation.relnamespace = 'shop'::regnamespace AND relation.relkind IN ('r', 'v') AND relation.relowner <> owner
+    LOOP
+        EXECUTE format('ALTER TABLE %s OWNER TO %I', made.name, pg_get_userbyid(owner));
     END LOOP;
     PERFORM shop.grant_roles();
 END

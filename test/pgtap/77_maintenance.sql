@@ -1,0 +1,68 @@
+-- Scheduled work: orders that nobody pays expire, what is old and finished is purged, nothing else.
+BEGIN;
+SELECT plan(22);
+\ir fixture.psql
+
+SELECT pg_temp.product('apple', 1, 50) AS apple \gset
+SELECT pg_temp.order_of(1, :apple) AS young, pg_temp.order_of(2, :apple) AS queued,
+    pg_temp.order_of(3, :apple) AS paying,
+       pg_temp.order_of(4, :apple) AS unpaid, pg_temp.order_of(5, :apple) AS paid,
+           pg_temp.order_of(6, :apple) AS other_unpaid \gset
+SELECT shop.settle_payment(1, :paid, true, NULL, NULL, NULL) \g /dev/null
+SELECT attempt_id AS attempt FROM shop.begin_payment(1, :paying, 'simulation', NULL) \gset
+SELECT shop.mark_outbox_delivered(1, (SELECT array_agg(id) FROM shop.outbox WHERE order_id <> :queued)) \g /dev/null
+UPDATE shop.orders SET created_at = clock_timestamp() - interval '25 hours' WHERE id <> :young;
+
+CREATE FUNCTION pg_temp.states() RETURNS text
+LANGUAGE sql AS $$ SELECT string_agg(status, ' ' ORDER BY user_id) FROM shop.orders $$;
+
+-- Expiry.
+SET LOCAL shop.pending_order_ttl = 0;
+SELECT is(shop.expire_pending_orders(1, 100), 0, 'with the limit at 0 nothing expires');
+SET LOCAL shop.pending_order_ttl = '1d';
+SELECT is(shop.expire_pending_orders(2, 100), 0, 'another store has nothing to expire');
+SELECT is(shop.expire_pending_orders(1, 1), 1, 'one at a time');
+SELECT is(pg_temp.states(), 'pending pending pending CANCELLED CONFIRMED pending', 'the oldest unpaid order expires');
+SELECT is(shop.expire_pending_orders(1, 100), 1, 'then the rest');
+SELECT is(pg_temp.states(), 'pending pending pending CANCELLED CONFIRMED CANCELLED',
+          'but none that is young, whose message waits, whose payment is under way, or that is paid');
+SELECT is(pg_temp.stock(:apple), '49/3', 'their units are free again');
+SELECT results_eq(
+    format('SELECT event, actor, reason FROM shop.order_events WHERE order_id = %s AND seq = 2', :unpaid),
+    $$VALUES ('expired', 'maintenance', 'not paid in time')$$, 'the history says so');
+SELECT is(shop.expire_pending_orders(1, 100), 0, 'once');
+SELECT shop.apply_payment(1, :attempt, 'declined', NULL, NULL, NULL, NULL, NULL, NULL, NULL) \g /dev/null
+SELECT throws_ok('SELECT shop.expire_pending_orders(1, 0)', 'SH005', NULL, 'a batch has at least one order');
+
+-- Purging the outbox: finished, old, and not about an unfinished order.
+SELECT is(shop.purge_outbox(1, 100), 0, 'what is finished since today is kept');
+UPDATE shop.outbox SET created_at = clock_timestamp() - interval '8 days',
+    finished_at = CASE WHEN status <> 'pending' THEN clock_timestamp() - interval '8 days' END;
+SELECT is(shop.purge_outbox(2, 100), 0, 'so is that of another store');
+SELECT is(shop.purge_outbox(1, 1), 1, 'old messages are purged in batches');
+SELECT is(shop.purge_outbox(1, 100), 3, 'and all of them');
+SELECT set_eq('SELECT order_id FROM shop.outbox', ARRAY[:young, :queued]::bigint[],
+    'but for those of unfinished orders');
+
+-- Purging dead letters: closed and old.
+SELECT id AS open FROM shop.record_dead_letter(1, 'sqs', 'a', 'b', NULL, 'r', NULL, 1, NULL, NULL, NULL) \gset
+SELECT id AS closed FROM shop.record_dead_letter(1, 'sqs', 'b', 'b', NULL, 'r', NULL, 1, NULL, NULL, NULL) \gset
+SELECT shop.discard(1, :closed, 'spam', 'boss', NULL) \g /dev/null
+SELECT is(shop.purge_dead_letters(1, 100), 0, 'young dead letters are kept');
+UPDATE shop.dead_letters SET updated_at = clock_timestamp() - interval '91 days',
+    created_at = clock_timestamp() - interval '91 days';
+SELECT is(shop.purge_dead_letters(1, 100), 1, 'old ones are purged');
+SELECT is((SELECT string_agg(id::text, ' ') FROM shop.dead_letters), :'open', 'but for open ones');
+
+-- Counters: folding them changes no count.
+SELECT is(shop.count_orders(1), 6::bigint, 'six orders are counted');
+SELECT cmp_ok(shop.fold_order_counts(1, 100), '>', 0, 'the log of counters is folded');
+SELECT is(shop.count_orders(1), 6::bigint, 'there are still six');
+
+-- All at once.
+SELECT set_eq('SELECT task FROM shop.maintain(1)',
+    ARRAY['expire_pending_orders', 'fold_order_counts', 'purge_idempotency_keys',
+    'purge_outbox', 'purge_inbox', 'purge_dead_letters'], 'maintain() does all of it');
+
+SELECT * FROM finish();
+ROLLBACK;

@@ -2,12 +2,14 @@
 # Background processes known by a pid file: start, ask, stop. A pid file holds "pid start-time", so that a pid which the
 # kernel has given to another process since is never signalled.
 
-# start_time PID: prints when the process started, in clock ticks since boot; nothing when there is none.
+# start_time PID: prints when the process started, in clock ticks since boot; returns 1 when it does not run (any more).
 start_time() {
     local stat fields
     stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
-    # The name in parentheses may hold blanks, so fields are counted after it: the start time is the 20th of those.
+    # The name in parentheses may hold blanks, so fields are counted after it: the first is the state, the 20th the start
+    # time. A zombie has ended; it only waits for its parent to take notice.
     read -r -a fields <<<"${stat##*) }"
+    [[ ${fields[0]} != [ZX] ]] || return 1
     echo "${fields[19]}"
 }
 

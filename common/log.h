@@ -1,5 +1,5 @@
 /*
- * Structured logs: one JSON object per line, info to stdout, warn and error to stderr (contract: "Logs").
+ * Structured logs: one JSON object per line, info to stdout, warn and error to stderr.
  */
 #ifndef SHOP_COMMON_LOG_H
 #define SHOP_COMMON_LOG_H

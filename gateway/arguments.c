@@ -11,6 +11,10 @@
 /* The value that the functions refuse where an amount is given but unusable. */
 #define UNUSABLE_MONEY "NaN"
 
+/* What LENIENT_INTEGER_8 makes of numbers that are too large or too small. */
+#define GREATEST_INTEGER "9223372036854775807"
+#define LEAST_INTEGER    "-9223372036854775808"
+
 /* What a source holds: nothing, text that came as text, or a member of the body. */
 struct raw_value {
     bool given;
@@ -95,6 +99,34 @@ static void set_integer(const struct argument *argument, const struct raw_value 
     values->values[index] = argument->optional ? UNUSABLE_INTEGER : NULL;
 }
 
+/*
+ * set_lenient_integer: as parseInt() of the predecessors' query parsing, but for whole numbers only. Digits that are
+ * too many still tell on which side of the range they are.
+ */
+static void set_lenient_integer(const struct raw_value *raw, struct argument_values *values, size_t index) {
+    char *text = plain_text(raw);
+    const char *digits = text != NULL && *text == '-' ? text + 1 : text;
+
+    if (text == NULL || *digits == '\0' || count_digits(digits) != strlen(digits)) {
+        free(text);
+    } else if (integer_fits(text, INTEGER_8)) {
+        set_owned(values, index, text);
+    } else {
+        values->values[index] = *text == '-' ? LEAST_INTEGER : GREATEST_INTEGER;
+        free(text);
+    }
+}
+
+/* set_boolean returns false when the member is neither true nor false. */
+static bool set_boolean(const struct raw_value *raw, struct argument_values *values, size_t index) {
+    if (raw->member == NULL) {
+        values->values[index] = raw->text;
+        return true;
+    }
+    values->values[index] = json_is_true(raw->member->value) ? "true" : "false";
+    return json_is_boolean(raw->member->value);
+}
+
 static void set_money(const struct raw_value *raw, struct argument_values *values, size_t index) {
     char *text = plain_text(raw);
 
@@ -165,6 +197,8 @@ static struct raw_value find_value(const struct argument *argument, const struct
     case FROM_QUERY_OR_BODY:
         raw = from_query(sources, argument->name);
         return raw.given ? raw : from_body(sources, argument->name);
+    case FROM_WHOLE_BODY:
+        return from_text(sources->body_text);
     case FROM_KEY:
         return from_text(sources->idempotency_key);
     case FROM_STORE:
@@ -173,6 +207,8 @@ static struct raw_value find_value(const struct argument *argument, const struct
         return from_text(sources->actor_id);
     case FROM_ADMIN_ID:
         return from_text(sources->admin_id);
+    case FROM_IS_ADMIN:
+        return from_text(sources->admin_id != NULL ? "true" : "false");
     case FROM_ACTOR:
         return from_text(sources->actor);
     case FROM_REQUEST_ID:
@@ -183,25 +219,38 @@ static struct raw_value find_value(const struct argument *argument, const struct
     return from_text(sources->traceparent);
 }
 
-const char *arguments_collect(const struct argument *table, size_t count, const struct argument_sources *sources,
-                              struct argument_values *values) {
+/* set_value converts a value that is given; returns false when its type is wrong in a way that we refuse ourselves. */
+static bool set_value(const struct argument *argument, const struct raw_value *raw, struct argument_values *values,
+                      size_t index) {
+    switch (argument->type) {
+    case TEXT:
+        return set_text(raw, values, index);
+    case BOOLEAN:
+        return set_boolean(raw, values, index);
+    case MONEY:
+        set_money(raw, values, index);
+        return true;
+    case LENIENT_INTEGER_8:
+        set_lenient_integer(raw, values, index);
+        return true;
+    case INTEGER_4:
+    case INTEGER_8:
+        break;
+    }
+    set_integer(argument, raw, values, index);
+    return true;
+}
+
+const struct argument *arguments_collect(const struct argument *table, size_t count,
+                                         const struct argument_sources *sources, struct argument_values *values) {
     size_t i;
 
     memset(values, 0, sizeof(*values));
     for (i = 0; i < count; i++) {
         struct raw_value raw = find_value(&table[i], sources);
 
-        if (!raw.given) {
-            continue;
-        }
-        if (table[i].type == TEXT) {
-            if (!set_text(&raw, values, i)) {
-                return table[i].name;
-            }
-        } else if (table[i].type == MONEY) {
-            set_money(&raw, values, i);
-        } else {
-            set_integer(&table[i], &raw, values, i);
+        if (raw.given && !set_value(&table[i], &raw, values, i)) {
+            return &table[i];
         }
     }
     return NULL;

@@ -12,7 +12,7 @@
 #include "json_body.h"
 #include "request_target.h"
 
-#define ARGUMENTS_MAXIMUM    8
+#define ARGUMENTS_MAXIMUM    10
 #define PATH_VALUES_MAXIMUM  4
 #define ARGUMENT_MONEY_LIMIT 40 /* longest literal of an amount */
 
@@ -21,16 +21,25 @@ enum argument_source {
     FROM_QUERY,         /* a query parameter */
     FROM_BODY,          /* a member of the body */
     FROM_QUERY_OR_BODY, /* the query parameter where given, else the member */
+    FROM_WHOLE_BODY,    /* the text of the body, as it was sent */
     FROM_KEY,           /* the Idempotency-Key header */
     FROM_STORE,         /* the shop that this process serves */
     FROM_ACTOR_ID,      /* on whose behalf: the customer's id, NULL for admins and open routes */
     FROM_ADMIN_ID,      /* the admin's own id */
+    FROM_IS_ADMIN,      /* whether an admin asks */
     FROM_ACTOR,         /* the name for the history */
     FROM_REQUEST_ID,
     FROM_TRACEPARENT,
 };
 
-enum argument_type { INTEGER_4, INTEGER_8, MONEY, TEXT };
+enum argument_type {
+    INTEGER_4,
+    INTEGER_8,
+    LENIENT_INTEGER_8, /* what is no integer counts as absent, what is out of range becomes the nearest that fits */
+    MONEY,
+    BOOLEAN,
+    TEXT,
+};
 
 struct argument {
     enum argument_source source;
@@ -51,10 +60,11 @@ struct argument_sources {
     struct path_value path_values[PATH_VALUES_MAXIMUM];
     size_t path_value_count;
     const struct json_body *body;
+    const char *body_text;
     const char *store_id;
     const char *idempotency_key;
     const char *actor_id;
-    const char *admin_id;
+    const char *admin_id; /* NULL: the caller is no admin */
     const char *actor;
     const char *request_id;
     const char *traceparent;
@@ -66,11 +76,12 @@ struct argument_values {
 };
 
 /*
- * arguments_collect fills one value per row of the table. Returns NULL, or the name of the member that had to be a
- * string and is not (TEXT only: all other refusals are the SQL function's). Free the values by arguments_free.
+ * arguments_collect fills one value per row of the table. Returns NULL, or the row whose value had to be a string or a
+ * boolean and is not (TEXT and BOOLEAN only: all other refusals are the SQL function's). Free the values by
+ * arguments_free.
  */
-const char *arguments_collect(const struct argument *table, size_t count, const struct argument_sources *sources,
-                              struct argument_values *values);
+const struct argument *arguments_collect(const struct argument *table, size_t count,
+                                         const struct argument_sources *sources, struct argument_values *values);
 
 /* arguments_free frees the texts that arguments_collect made. */
 void arguments_free(struct argument_values *values);

@@ -4,6 +4,8 @@
 #ifndef SHOP_GATEWAY_AUTHENTICATION_H
 #define SHOP_GATEWAY_AUTHENTICATION_H
 
+#include <stdbool.h>
+
 struct request;
 
 /*
@@ -12,5 +14,12 @@ struct request;
  * admin_id and actor for an admin.
  */
 void authentication_check(struct request *request);
+
+/* authentication_challenge refuses with 401 and says how to sign in (RFC 6750 section 3). */
+void authentication_challenge(struct request *request, bool token_was_bad);
+
+/* authentication_is_bearer tells whether an Authorization header (NULL: none) carries this token; how long it takes
+ * does not tell how much of it is right. */
+bool authentication_is_bearer(const char *header, const char *expected);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cors.h"
+#include "docs.h"
 
 #define DEFAULT_ADMIN_PASSWORD "admin123"
 #define DEFAULT_USER_PASSWORD  "user123"
@@ -38,6 +39,12 @@ const struct setting configuration_table[] = {
         "yes: CUSTOMER_AUTH=off is allowed in production"),
     ROW("CORS_ORIGINS", SETTING_STRING, "*", 0, 0, NULL, false, cors_origins,
         "origins of browser pages that may call, separated by commas, or *"),
+    ROW("DOCS_DIR", SETTING_STRING, PG_SHOP_DOCS_DIR, 1, 0, NULL, false, docs_dir,
+        "folder with the files of Swagger UI for /docs; without them /docs is a plain list"),
+    ROW("METRICS_TOKEN", SETTING_STRING, NULL, 16, 512, NULL, true, metrics_token,
+        "Bearer token that GET /metrics asks for; unset: no metrics on PORT"),
+    ROW("METRICS_PORT", SETTING_INTEGER, NULL, 1, 65535, NULL, false, metrics_port,
+        "a port that serves GET /metrics and nothing else; unset: none"),
     ROW("HTTP_REQUEST_TIMEOUT_MS", SETTING_INTEGER, "15000", 1, 3600000, NULL, false, http_request_timeout_ms,
         "a request must have arrived whole within this time"),
     ROW("HTTP_HEADERS_TIMEOUT_MS", SETTING_INTEGER, NULL, 1, 3600000, NULL, false, http_headers_timeout_ms,

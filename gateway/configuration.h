@@ -16,6 +16,9 @@ struct configuration {
     char *customer_auth;
     char *allow_open_customer_routes;
     char *cors_origins;
+    char *metrics_token;
+    long metrics_port; /* 0: none */
+    char *docs_dir;
     long http_request_timeout_ms, http_headers_timeout_ms, http_keep_alive_timeout_ms, http_shutdown_grace_ms;
     char *conninfo; /* made from the shared settings */
 };
@@ -25,7 +28,7 @@ extern const struct setting configuration_table[];
 extern const size_t configuration_table_size;
 
 /*
- * configuration_read reads and checks everything, the guards of production included (contract: "Shop routes", Auth).
+ * configuration_read reads and checks everything, the guards of production included.
  * Returns true, or false with a message that names the variable. The caller frees it by configuration_release.
  */
 bool configuration_read(struct configuration *configuration, char *error, size_t error_size);

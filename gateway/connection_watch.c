@@ -14,6 +14,8 @@
 /* A client that takes its answer slower than this is cut off. */
 #define LEAST_BYTES_PER_MS 8
 
+#define LOOK_INTERVAL_MS 100
+
 /* received_bytes asks the kernel how much the client has sent in all; 0 where it cannot tell (no TCP). */
 static uint64_t received_bytes(int fd) {
     struct tcp_info info;
@@ -160,6 +162,10 @@ void connection_watch_cut(struct connection_watch *watch) {
     int64_t now = clock_monotonic_ms();
     struct watched_connection *connection;
 
+    if (now < watch->next_look) {
+        return;
+    }
+    watch->next_look = now + LOOK_INTERVAL_MS;
     for (connection = watch->first; connection != NULL; connection = connection->next) {
         check(connection, &watch->deadlines, now);
     }

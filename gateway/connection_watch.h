@@ -41,6 +41,7 @@ struct connection_deadlines {
 struct connection_watch {
     struct watched_connection *first;
     int count;
+    int64_t next_look; /* of connection_watch_cut at all connections */
     struct connection_deadlines deadlines;
 };
 
@@ -56,7 +57,8 @@ void connection_watch_enter(struct watched_connection *connection, enum connecti
 
 /*
  * connection_watch_cut shuts down the connections whose time is over; where a request was only begun, 408 is written
- * first. The HTTP library then sees the end of the stream and cleans up. Call it several times a second.
+ * first. The HTTP library then sees the end of the stream and cleans up. Call it as often as you like: it looks at the
+ * connections ten times a second.
  */
 void connection_watch_cut(struct connection_watch *watch);
 

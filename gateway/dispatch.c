@@ -113,6 +113,7 @@ static void read_body(struct request *request) {
             refuse(request, MHD_HTTP_BAD_REQUEST, "invalid_json", "Invalid JSON body");
         }
         request->sources.body = &request->body;
+        request->sources.body_text = request->body_text;
     }
 }
 

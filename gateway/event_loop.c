@@ -7,13 +7,15 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "checkout_batcher.h"
 #include "clock.h"
 #include "demo_accounts.h"
 #include "gateway.h"
 #include "http_server.h"
 #include "log.h"
+#include "metrics_endpoint.h"
 
-enum fixed_entry { ENTRY_HTTP, ENTRY_SIGNAL, ENTRY_HASHING, FIXED_ENTRIES };
+enum fixed_entry { ENTRY_HTTP, ENTRY_SIGNAL, ENTRY_HASHING, ENTRY_METRICS, FIXED_ENTRIES };
 
 struct event_loop {
     struct gateway *gateway;
@@ -54,6 +56,8 @@ static int next_timeout(const struct event_loop *loop) {
     const struct gateway *gateway = loop->gateway;
     int timeout = sooner(http_server_timeout_ms(gateway->server), database_pool_timeout_ms(gateway->database));
 
+    timeout = sooner(timeout, metrics_endpoint_timeout_ms(gateway->metrics_endpoint));
+    timeout = sooner(timeout, checkout_batcher_timeout_ms(gateway->checkouts));
     timeout = sooner(timeout, demo_accounts_timeout_ms(gateway->demo_accounts));
     if (loop->stop_at != 0) {
         timeout = sooner(timeout, clock_remaining_ms(loop->stop_at, clock_monotonic_ms()));
@@ -67,6 +71,8 @@ static void wait_for_events(struct event_loop *loop) {
     loop->entries[ENTRY_HTTP] = (struct pollfd){.fd = http_server_fd(loop->gateway->server), .events = POLLIN};
     loop->entries[ENTRY_SIGNAL] = (struct pollfd){.fd = loop->signal_fd, .events = POLLIN};
     loop->entries[ENTRY_HASHING] = (struct pollfd){.fd = hash_thread_fd(loop->gateway->hashing), .events = POLLIN};
+    loop->entries[ENTRY_METRICS] =
+        (struct pollfd){.fd = metrics_endpoint_fd(loop->gateway->metrics_endpoint), .events = POLLIN};
     loop->database_count =
         database_pool_pollfds(loop->gateway->database, database, loop->capacity - (size_t)FIXED_ENTRIES);
     if (poll(loop->entries, (nfds_t)((size_t)FIXED_ENTRIES + loop->database_count), next_timeout(loop)) < 0) {
@@ -125,8 +131,10 @@ static void turn(struct event_loop *loop) {
         hash_thread_process(gateway->hashing);
     }
     database_pool_process(gateway->database, loop->entries + FIXED_ENTRIES, loop->database_count);
+    checkout_batcher_process(gateway->checkouts);
     demo_accounts_process(gateway->demo_accounts);
     http_server_run(gateway->server);
+    metrics_endpoint_run(gateway->metrics_endpoint);
 }
 
 static bool finished(const struct event_loop *loop) {

@@ -9,18 +9,27 @@
 #include "hash_thread.h"
 #include "token.h"
 
+struct checkout_batcher;
 struct demo_accounts;
 struct http_server;
+struct metrics;
+struct metrics_endpoint;
+struct token_cache;
 
 struct gateway {
     struct configuration configuration;
     struct token_settings tokens;
+    struct token_cache *token_cache;
     char store_id[16]; /* the shop of this process, as SQL takes it */
     struct database_pool *database;
+    struct checkout_batcher *checkouts;
     struct hash_thread *hashing;
     struct demo_accounts *demo_accounts;
     struct http_server *server;
-    bool stopping; /* after SIGTERM: what comes now is refused */
+    struct metrics *metrics;
+    struct metrics_endpoint *metrics_endpoint; /* NULL: no port of its own */
+    int64_t started_us;                        /* clock_monotonic_us */
+    bool stopping;                             /* after SIGTERM: what comes now is refused */
 };
 
 /* How long one call to the database may take, waiting for a connection included. */

@@ -129,9 +129,7 @@ static void on_library_message(void *context, const char *format, va_list argume
 
 /* send_reply hands the answer over. */
 static enum MHD_Result send_reply(struct http_server *server, struct request *request) {
-    size_t size = request->reply.body != NULL ? strlen(request->reply.body) : 0;
-
-    enter(server, request, CONNECTION_SENDING, size);
+    enter(server, request, CONNECTION_SENDING, reply_size(&request->reply));
     return reply_send(request) == MHD_YES ? MHD_YES : MHD_NO;
 }
 

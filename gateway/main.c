@@ -6,13 +6,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "checkout_batcher.h"
+#include "clock.h"
 #include "demo_accounts.h"
 #include "event_loop.h"
 #include "gateway.h"
 #include "http_server.h"
 #include "listener.h"
 #include "log.h"
+#include "metrics.h"
+#include "metrics_endpoint.h"
 #include "ready_probe.h"
+#include "token_cache.h"
+#include "routes.h"
 #include "version.h"
 
 #define EXIT_CONFIGURATION 2
@@ -32,6 +38,7 @@ static void print_help(void) {
          "  --check-config  check the settings and exit\n"
          "  --dump-config   print the settings in force, secrets masked, and exit\n"
          "  --ready         ask the gateway on this machine's PORT whether it is ready\n"
+         "  --print-routes  print method, path and authorisation of every route, and exit\n"
          "  --version       print the version and exit\n"
          "  --help          print this and exit\n"
          "\n"
@@ -41,9 +48,45 @@ static void print_help(void) {
     config_print_help(stdout, configuration_table, configuration_table_size);
 }
 
+/* print_routes writes the route table, for tools that compare it with other descriptions. */
+static void print_routes(void) {
+    static const char *const access_names[] = {
+        [ACCESS_OPEN] = "open",
+        [ACCESS_CUSTOMER] = "customer",
+        [ACCESS_CUSTOMER_OR_ADMIN] = "customer",
+        [ACCESS_ADMIN] = "admin",
+    };
+    size_t count, i;
+    const struct route *routes = routes_all(&count);
+
+    for (i = 0; i < count; i++) {
+        printf("%s %s %s\n", routes[i].method, routes[i].path, access_names[routes[i].access]);
+    }
+}
+
 static int fail(const char *event, const char *message, int code) {
     log_event(LOG_ERROR, event, json_pack("{s:o}", "error", log_text(message)));
     return code;
+}
+
+/* start_metrics opens the metrics' own port where one is wanted. Returns NULL, or what failed. */
+static const char *start_metrics(struct gateway *gateway, char *error, size_t error_size) {
+    const struct configuration *configuration = &gateway->configuration;
+    int listener;
+
+    if (configuration->metrics_port == 0) {
+        return NULL;
+    }
+    listener = listener_open(configuration->bind_address, configuration->metrics_port, error, error_size);
+    if (listener < 0) {
+        return error;
+    }
+    gateway->metrics_endpoint = metrics_endpoint_start(gateway, listener);
+    if (gateway->metrics_endpoint == NULL) {
+        close(listener);
+        return "the server of the metrics could not be started";
+    }
+    return NULL;
 }
 
 /* start opens what serving needs, in the order of its dependencies. Returns NULL, or what failed. */
@@ -57,22 +100,32 @@ static const char *start(struct gateway *gateway, char *error, size_t error_size
         .wait_limit_ms = DATABASE_WAIT_LIMIT_MS,
     };
     int listener = listener_open(configuration->bind_address, configuration->port, error, error_size);
+    const char *failure;
     int port;
 
     if (listener < 0) {
         return error;
     }
     port = listener_port(listener);
+    gateway->started_us = clock_monotonic_us();
+    gateway->token_cache = token_cache_create();
+    gateway->metrics = metrics_create();
     gateway->database = database_pool_create(&settings);
+    gateway->checkouts = checkout_batcher_create(gateway->database, gateway->store_id);
     gateway->hashing = hash_thread_start();
     gateway->demo_accounts = demo_accounts_create(gateway);
     gateway->server = http_server_start(gateway, listener);
     if (gateway->server == NULL) {
         close(listener);
     }
-    if (gateway->database == NULL || gateway->hashing == NULL || gateway->demo_accounts == NULL ||
+    if (gateway->token_cache == NULL || gateway->metrics == NULL || gateway->database == NULL ||
+        gateway->checkouts == NULL || gateway->hashing == NULL || gateway->demo_accounts == NULL ||
         gateway->server == NULL) {
         return "the server could not be started";
+    }
+    failure = start_metrics(gateway, error, error_size);
+    if (failure != NULL) {
+        return failure;
     }
     log_event(LOG_INFO, "gateway_started",
               json_pack("{s:i,s:s,s:s,s:i}", "port", port, "version", PG_SHOP_VERSION, "customerAuth",
@@ -83,13 +136,17 @@ static const char *start(struct gateway *gateway, char *error, size_t error_size
 /* stop ends what start began. What still waits for a hash or the database is answered 503 and given a moment to leave.
  */
 static void stop(struct gateway *gateway) {
+    metrics_endpoint_stop(gateway->metrics_endpoint);
     hash_thread_stop(gateway->hashing);
     database_pool_destroy(gateway->database);
     if (gateway->server != NULL) {
         event_loop_flush(gateway, FLUSH_LIMIT_MS);
         http_server_stop(gateway->server);
     }
+    checkout_batcher_free(gateway->checkouts);
     demo_accounts_free(gateway->demo_accounts);
+    metrics_free(gateway->metrics);
+    token_cache_free(gateway->token_cache);
 }
 
 static int serve(struct gateway *gateway) {
@@ -165,6 +222,10 @@ int main(int argc, char **argv) {
     }
     if (strcmp(option, "--help") == 0) {
         print_help();
+        return EXIT_SUCCESS;
+    }
+    if (strcmp(option, "--print-routes") == 0) {
+        print_routes();
         return EXIT_SUCCESS;
     }
     if (strcmp(option, "--version") == 0) {

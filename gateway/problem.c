@@ -2,6 +2,7 @@
 
 #include <jansson.h>
 #include <microhttpd.h>
+#include <stdio.h>
 #include <string.h>
 
 #define TYPE_PREFIX "urn:pg-shop:problem:"
@@ -25,4 +26,35 @@ char *problem_body(unsigned status, const char *code, const char *message, const
     text = json_dumps(problem, JSON_COMPACT);
     json_decref(problem);
     return text;
+}
+
+char *problem_with_error(const char *body, unsigned status) {
+    const char *rest;
+    char *text;
+
+    if (*body != '{') {
+        return strdup(body);
+    }
+    rest = body + 1 + strspn(body + 1, " \t\r\n");
+    if (asprintf(&text, "{\"error\":\"%s\"%s%s", problem_title(status), *rest == '}' ? "" : ",", rest) < 0) {
+        return NULL;
+    }
+    return text;
+}
+
+bool problem_code(const char *body, char out[PROBLEM_CODE_SIZE]) {
+    const char *code = strstr(body, "\"" TYPE_PREFIX);
+    size_t length;
+
+    if (code == NULL) {
+        return false;
+    }
+    code += strlen("\"" TYPE_PREFIX);
+    length = strspn(code, "abcdefghijklmnopqrstuvwxyz0123456789_");
+    if (length >= PROBLEM_CODE_SIZE) {
+        length = PROBLEM_CODE_SIZE - 1;
+    }
+    memcpy(out, code, length);
+    out[length] = '\0';
+    return length > 0;
 }

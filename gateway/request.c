@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "metrics.h"
 
 #define BODY_LIMIT         ((size_t)100 * 1024)
 #define API_BODY_LIMIT     ((size_t)10 * 1024 * 1024)
@@ -21,6 +22,7 @@ struct request *request_create(struct gateway *gateway, struct MHD_Connection *c
     request->gateway = gateway;
     request->connection = connection;
     request->started_us = clock_monotonic_us();
+    metrics_request_began(gateway->metrics);
     request->target_fault = request_target_parse(uri, &request->target);
     request_id_choose(NULL, request->request_id);
     return request;
@@ -30,6 +32,7 @@ void request_free(struct request *request) {
     if (request == NULL) {
         return;
     }
+    metrics_request_ended(request->gateway->metrics, request);
     request_target_free(&request->target);
     json_body_free(&request->body);
     free(request->body_text);

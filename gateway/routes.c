@@ -3,136 +3,136 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "docs.h"
 #include "health.h"
 #include "login.h"
-
-/* One prepared statement per function. The casts pin the types, so that no search path decides which function it is. */
-#define RESPONSE_OF(function) "SELECT status, body, replayed, order_id, retry_after FROM shop." function
-#define INT4(number)          "$" number "::pg_catalog.int4"
-#define INT8(number)          "$" number "::pg_catalog.int8"
-#define NUMERIC(number)       "$" number "::pg_catalog.numeric"
-#define STRING(number)        "$" number "::pg_catalog.text"
-
-static const struct database_statement list_products = {
-    "list_products", RESPONSE_OF("list_products(" INT4("1") "," INT8("2") "," INT4("3") "," STRING("4") ")"), 4, true};
-static const struct database_statement get_product = {
-    "get_product", RESPONSE_OF("get_product(" INT4("1") "," INT8("2") "," STRING("3") ")"), 3, true};
-static const struct database_statement create_product = {
-    "create_product",
-    RESPONSE_OF("create_product(" INT4("1") "," STRING("2") "," STRING("3") "," NUMERIC("4") "," STRING("5") "," STRING(
-        "6") ")"),
-    6, false};
-static const struct database_statement update_product = {
-    "update_product",
-    RESPONSE_OF("update_product(" INT4("1") "," INT8("2") "," STRING("3") "," STRING("4") "," NUMERIC("5") "," STRING(
-        "6") "," STRING("7") ")"),
-    7, false};
-#define RESTOCK                                                                                                        \
-    RESPONSE_OF("restock(" INT4("1") "," INT8("2") "," INT8("3") "," INT4("4") "," STRING("5") "," STRING(             \
-        "6") "," STRING("7") ")")
-static const struct database_statement restock = {"restock", RESTOCK, 7, false};
-static const struct database_statement restock_keyed = {"restock_keyed", RESTOCK, 7, true};
-static const struct database_statement get_inventory = {
-    "get_inventory", RESPONSE_OF("get_inventory(" INT4("1") "," INT8("2") "," STRING("3") ")"), 3, true};
-static const struct database_statement get_cart = {
-    "get_cart", RESPONSE_OF("get_cart(" INT4("1") "," INT8("2") "," INT8("3") "," STRING("4") ")"), 4, true};
-static const struct database_statement add_cart_item = {
-    "add_cart_item",
-    RESPONSE_OF("add_cart_item(" INT4("1") "," INT8("2") "," INT8("3") "," INT8("4") "," INT4("5") "," STRING("6") ")"),
-    6, false};
-static const struct database_statement remove_cart_item = {
-    "remove_cart_item",
-    RESPONSE_OF("remove_cart_item(" INT4("1") "," INT8("2") "," INT8("3") "," INT8("4") "," STRING("5") ")"), 5, false};
-static const struct database_statement checkout = {
-    "checkout",
-    RESPONSE_OF("checkout(" INT4("1") "," INT8("2") "," INT8("3") "," INT8("4") "," STRING("5") "," NUMERIC(
-        "6") "," STRING("7") "," STRING("8") ")"),
-    8, true};
-static const struct database_statement get_order = {
-    "get_order", RESPONSE_OF("get_order(" INT4("1") "," INT8("2") "," INT8("3") "," STRING("4") ")"), 4, true};
-static const struct database_statement list_orders = {
-    "list_orders",
-    RESPONSE_OF("list_orders(" INT4("1") "," INT8("2") "," INT8("3") "," INT8("4") "," INT4("5") "," STRING("6") ")"),
-    6, true};
-static const struct database_statement order_events = {
-    "order_events", RESPONSE_OF("order_events(" INT4("1") "," INT8("2") "," INT8("3") "," STRING("4") ")"), 4, true};
+#include "metrics_endpoint.h"
+#include "openapi.h"
+#include "queue_health.h"
+#include "service_index.h"
+#include "statements.h"
 
 /* The arguments that many functions share. */
-#define STORE                                                                                                          \
-    { FROM_STORE, INTEGER_4, NULL, false }
-#define ACTOR_ID                                                                                                       \
-    { FROM_ACTOR_ID, INTEGER_8, NULL, false }
-#define ADMIN_ID                                                                                                       \
-    { FROM_ADMIN_ID, INTEGER_8, NULL, false }
-#define ACTOR                                                                                                          \
-    { FROM_ACTOR, TEXT, NULL, false }
-#define KEY                                                                                                            \
-    { FROM_KEY, TEXT, NULL, false }
-#define REQUEST_ID                                                                                                     \
-    { FROM_REQUEST_ID, TEXT, NULL, false }
-#define TRACEPARENT                                                                                                    \
-    { FROM_TRACEPARENT, TEXT, NULL, false }
-#define PATH(name)                                                                                                     \
-    { FROM_PATH, INTEGER_8, name, false }
-#define QUERY(name)                                                                                                    \
-    { FROM_QUERY, INTEGER_8, name, false }
-#define QUERY_OR_BODY(name)                                                                                            \
-    { FROM_QUERY_OR_BODY, INTEGER_8, name, false }
-#define PAGE_START(name)                                                                                               \
-    { FROM_QUERY, INTEGER_8, name, true }
-#define PAGE_LENGTH                                                                                                    \
-    { FROM_QUERY, INTEGER_4, "limit", true }
-#define BODY_ID(name)                                                                                                  \
-    { FROM_BODY, INTEGER_8, name, false }
-#define BODY_QUANTITY                                                                                                  \
-    { FROM_BODY, INTEGER_4, "qty", false }
-#define BODY_TEXT(name)                                                                                                \
-    { FROM_BODY, TEXT, name, false }
-#define BODY_MONEY(name)                                                                                               \
-    { FROM_BODY, MONEY, name, true }
-
 /* clang-format off */
+#define STORE               {FROM_STORE, INTEGER_4, NULL, false}
+#define ACTOR_ID            {FROM_ACTOR_ID, INTEGER_8, NULL, false}
+#define ADMIN_ID            {FROM_ADMIN_ID, INTEGER_8, NULL, false}
+#define IS_ADMIN            {FROM_IS_ADMIN, BOOLEAN, NULL, false}
+#define ACTOR               {FROM_ACTOR, TEXT, NULL, false}
+#define KEY                 {FROM_KEY, TEXT, NULL, false}
+#define REQUEST_ID          {FROM_REQUEST_ID, TEXT, NULL, false}
+#define TRACEPARENT         {FROM_TRACEPARENT, TEXT, NULL, false}
+#define PATH_ID(name)       {FROM_PATH, INTEGER_8, name, false}
+#define PATH_TEXT(name)     {FROM_PATH, TEXT, name, false}
+#define QUERY_ID(name)      {FROM_QUERY, INTEGER_8, name, false}
+#define QUERY_TEXT(name)    {FROM_QUERY, TEXT, name, false}
+#define QUERY_LENIENT(name) {FROM_QUERY, LENIENT_INTEGER_8, name, true}
+#define PAGE_START(name)    {FROM_QUERY, INTEGER_8, name, true}
+#define PAGE_LENGTH         {FROM_QUERY, INTEGER_4, "limit", true}
+#define QUERY_OR_BODY(name) {FROM_QUERY_OR_BODY, INTEGER_8, name, false}
+#define WHOLE_BODY          {FROM_WHOLE_BODY, TEXT, NULL, false}
+#define BODY_ID(name)       {FROM_BODY, INTEGER_8, name, false}
+#define BODY_QUANTITY(name) {FROM_BODY, INTEGER_4, name, false}
+#define BODY_TEXT(name)     {FROM_BODY, TEXT, name, false}
+#define BODY_MONEY(name)    {FROM_BODY, MONEY, name, true}
+#define BODY_BOOLEAN(name)  {FROM_BODY, BOOLEAN, name, true}
+
 static const struct route table[] = {
+    /* The service itself. */
+    {.method = "GET", .path = "/", .handler = service_index_handle},
     {.method = "GET", .path = "/health", .while_stopping = true, .handler = health_handle},
     {.method = "GET", .path = "/ready", .while_stopping = true, .handler = ready_handle},
+    {.method = "GET", .path = "/api/health", .while_stopping = true, .handler = queue_health_handle},
+    {.method = "GET", .path = "/openapi.json", .handler = openapi_handle},
+    {.method = "GET", .path = "/docs", .handler = docs_handle},
+    {.method = "GET", .path = "/docs/:file", .handler = docs_file_handle},
+    {.method = "GET", .path = "/metrics", .while_stopping = true, .handler = metrics_handle},
     {.method = "POST", .path = "/auth/login", .body = BODY_REQUIRED, .handler = login_handle},
 
-    {.method = "GET", .path = "/products", .statement = &list_products,
+    /* Catalogue. */
+    {.method = "GET", .path = "/products", .statement = &list_products_statement,
      .arguments = {STORE, PAGE_START("after"), PAGE_LENGTH, REQUEST_ID}},
-    {.method = "GET", .path = "/products/:id", .statement = &get_product,
-     .arguments = {STORE, PATH("id"), REQUEST_ID}},
-
+    {.method = "GET", .path = "/products/:id", .statement = &get_product_statement,
+     .arguments = {STORE, PATH_ID("id"), REQUEST_ID}},
     {.method = "POST", .path = "/admin/products", .access = ACCESS_ADMIN, .body = BODY_REQUIRED,
-     .statement = &create_product,
+     .statement = &create_product_statement,
      .arguments = {STORE, BODY_TEXT("sku"), BODY_TEXT("name"), BODY_MONEY("price"), ACTOR, REQUEST_ID}},
     {.method = "PATCH", .path = "/admin/products/:id", .access = ACCESS_ADMIN, .body = BODY_REQUIRED,
-     .statement = &update_product,
-     .arguments = {STORE, PATH("id"), BODY_TEXT("sku"), BODY_TEXT("name"), BODY_MONEY("price"), ACTOR, REQUEST_ID}},
-    {.method = "POST", .path = "/admin/inventory/restock", .access = ACCESS_ADMIN, .body = BODY_REQUIRED,
-     .statement = &restock, .keyed_statement = &restock_keyed,
-     .arguments = {STORE, ADMIN_ID, BODY_ID("productId"), BODY_QUANTITY, KEY, ACTOR, REQUEST_ID}},
-    {.method = "GET", .path = "/admin/inventory/:productId", .access = ACCESS_ADMIN, .statement = &get_inventory,
-     .arguments = {STORE, PATH("productId"), REQUEST_ID}},
+     .statement = &update_product_statement,
+     .arguments = {STORE, PATH_ID("id"), BODY_TEXT("sku"), BODY_TEXT("name"), BODY_MONEY("price"), ACTOR, REQUEST_ID}},
 
-    {.method = "GET", .path = "/cart", .access = ACCESS_CUSTOMER, .statement = &get_cart,
-     .arguments = {STORE, ACTOR_ID, QUERY("userId"), REQUEST_ID}},
+    /* Stock. */
+    {.method = "POST", .path = "/admin/inventory/restock", .access = ACCESS_ADMIN, .body = BODY_REQUIRED,
+     .statement = &restock_statement, .keyed_statement = &restock_keyed_statement,
+     .arguments = {STORE, ADMIN_ID, BODY_ID("productId"), BODY_QUANTITY("qty"), KEY, ACTOR, REQUEST_ID}},
+    {.method = "POST", .path = "/admin/inventory/adjust", .access = ACCESS_ADMIN, .body = BODY_REQUIRED,
+     .statement = &adjust_stock_statement,
+     .arguments = {STORE, BODY_ID("productId"), BODY_QUANTITY("expectedOnHand"), BODY_QUANTITY("counted"), ACTOR,
+                   REQUEST_ID}},
+    {.method = "GET", .path = "/admin/inventory/:productId", .access = ACCESS_ADMIN,
+     .statement = &get_inventory_statement,
+     .arguments = {STORE, PATH_ID("productId"), REQUEST_ID}},
+
+    /* Cart and checkout. */
+    {.method = "GET", .path = "/cart", .access = ACCESS_CUSTOMER, .statement = &get_cart_statement,
+     .arguments = {STORE, ACTOR_ID, QUERY_ID("userId"), REQUEST_ID}},
     {.method = "POST", .path = "/cart/items", .access = ACCESS_CUSTOMER, .body = BODY_REQUIRED,
-     .statement = &add_cart_item,
-     .arguments = {STORE, ACTOR_ID, BODY_ID("userId"), BODY_ID("productId"), BODY_QUANTITY, REQUEST_ID}},
+     .statement = &add_cart_item_statement,
+     .arguments = {STORE, ACTOR_ID, BODY_ID("userId"), BODY_ID("productId"), BODY_QUANTITY("qty"), REQUEST_ID}},
     {.method = "DELETE", .path = "/cart/items/:productId", .access = ACCESS_CUSTOMER, .body = BODY_OPTIONAL,
-     .statement = &remove_cart_item,
-     .arguments = {STORE, ACTOR_ID, QUERY_OR_BODY("userId"), PATH("productId"), REQUEST_ID}},
+     .statement = &remove_cart_item_statement,
+     .arguments = {STORE, ACTOR_ID, QUERY_OR_BODY("userId"), PATH_ID("productId"), REQUEST_ID}},
     {.method = "POST", .path = "/checkout", .access = ACCESS_CUSTOMER, .body = BODY_REQUIRED,
-     .statement = &checkout, .log_event = "checkout_created",
+     .statement = &checkout_statement, .batched = true, .log_event = "checkout_created",
      .arguments = {STORE, ACTOR_ID, BODY_ID("userId"), BODY_ID("cartId"), KEY, BODY_MONEY("expectedTotal"), REQUEST_ID,
                    TRACEPARENT}},
 
-    {.method = "GET", .path = "/orders", .access = ACCESS_CUSTOMER, .statement = &list_orders,
-     .arguments = {STORE, ACTOR_ID, QUERY("userId"), PAGE_START("before"), PAGE_LENGTH, REQUEST_ID}},
-    {.method = "GET", .path = "/orders/:id", .access = ACCESS_CUSTOMER, .statement = &get_order,
-     .arguments = {STORE, ACTOR_ID, PATH("id"), REQUEST_ID}},
-    {.method = "GET", .path = "/orders/:id/events", .access = ACCESS_CUSTOMER, .statement = &order_events,
-     .arguments = {STORE, ACTOR_ID, PATH("id"), REQUEST_ID}},
+    /* Orders. */
+    {.method = "GET", .path = "/orders", .access = ACCESS_CUSTOMER, .statement = &list_orders_statement,
+     .arguments = {STORE, ACTOR_ID, QUERY_ID("userId"), PAGE_START("before"), PAGE_LENGTH, REQUEST_ID}},
+    {.method = "GET", .path = "/orders/:id", .access = ACCESS_CUSTOMER, .statement = &get_order_statement,
+     .arguments = {STORE, ACTOR_ID, PATH_ID("id"), REQUEST_ID}},
+    {.method = "GET", .path = "/orders/:id/events", .access = ACCESS_CUSTOMER, .statement = &order_events_statement,
+     .arguments = {STORE, ACTOR_ID, PATH_ID("id"), REQUEST_ID}},
+    {.method = "POST", .path = "/orders/:id/cancel", .access = ACCESS_CUSTOMER_OR_ADMIN, .body = BODY_OPTIONAL,
+     .statement = &cancel_order_statement,
+     .arguments = {STORE, ACTOR_ID, IS_ADMIN, PATH_ID("id"), BODY_TEXT("reason"), ACTOR, REQUEST_ID}},
+    {.method = "GET", .path = "/admin/orders", .access = ACCESS_ADMIN, .statement = &list_all_orders_statement,
+     .arguments = {STORE, QUERY_TEXT("status"), PAGE_START("before"), PAGE_LENGTH, REQUEST_ID}},
+    {.method = "POST", .path = "/admin/orders/:id/fulfil", .access = ACCESS_ADMIN, .body = BODY_OPTIONAL,
+     .statement = &fulfil_order_statement,
+     .arguments = {STORE, PATH_ID("id"), ACTOR, REQUEST_ID}},
+    {.method = "POST", .path = "/admin/orders/:id/refund", .access = ACCESS_ADMIN, .body = BODY_OPTIONAL,
+     .statement = &refund_order_statement, .keyed_statement = &refund_order_keyed_statement,
+     .arguments = {STORE, ADMIN_ID, PATH_ID("id"), BODY_MONEY("amount"), BODY_BOOLEAN("restock"), BODY_TEXT("reason"),
+                   KEY, ACTOR, REQUEST_ID}},
+
+    /* Intake. */
+    {.method = "POST", .path = "/api/orders", .body = BODY_REQUIRED,
+     .statement = &accept_order_statement, .keyed_statement = &accept_order_keyed_statement,
+     .arguments = {STORE, WHOLE_BODY, KEY, REQUEST_ID, TRACEPARENT}},
+    {.method = "GET", .path = "/api/orders", .statement = &list_intake_orders_statement,
+     .arguments = {STORE, QUERY_LENIENT("page"), QUERY_LENIENT("limit"), QUERY_TEXT("after"), REQUEST_ID}},
+    {.method = "GET", .path = "/api/orders/:orderId", .statement = &get_intake_order_statement,
+     .arguments = {STORE, PATH_TEXT("orderId"), REQUEST_ID}},
+    {.method = "GET", .path = "/api/stats", .statement = &order_statistics_statement,
+     .arguments = {STORE, REQUEST_ID}},
+
+    /* Operations. */
+    {.method = "GET", .path = "/admin/dead-letters", .access = ACCESS_ADMIN, .statement = &list_dead_letters_statement,
+     .arguments = {STORE, QUERY_TEXT("status"), PAGE_START("before"), PAGE_LENGTH, REQUEST_ID}},
+    {.method = "GET", .path = "/admin/dead-letters/:id", .access = ACCESS_ADMIN,
+     .statement = &get_dead_letter_statement,
+     .arguments = {STORE, PATH_ID("id"), REQUEST_ID}},
+    {.method = "POST", .path = "/admin/dead-letters/:id/redrive", .access = ACCESS_ADMIN, .body = BODY_OPTIONAL,
+     .statement = &redrive_statement,
+     .arguments = {STORE, PATH_ID("id"), ACTOR, REQUEST_ID}},
+    {.method = "POST", .path = "/admin/dead-letters/:id/discard", .access = ACCESS_ADMIN, .body = BODY_REQUIRED,
+     .statement = &discard_statement,
+     .arguments = {STORE, PATH_ID("id"), BODY_TEXT("reason"), ACTOR, REQUEST_ID}},
+    {.method = "GET", .path = "/admin/verify", .access = ACCESS_ADMIN, .statement = &verify_statement,
+     .timeout_ms = 60000,
+     .arguments = {STORE}},
 };
 /* clang-format on */
 
@@ -146,15 +146,18 @@ static bool path_matches(const char *pattern, const struct request_target *targe
     size_t found = 0;
     size_t i;
 
+    if (target->segment_count == 0) {
+        return strcmp(pattern, target->path) == 0; /* "/"; but "*" is no path */
+    }
     for (i = 0; i < target->segment_count; i++) {
         size_t length;
 
-        if (*pattern != '/') {
+        if (*pattern != '/' || target->segments[i][0] == '\0') {
             return false;
         }
         pattern++;
         length = strcspn(pattern, "/");
-        if (*pattern == ':' && target->segments[i][0] != '\0') {
+        if (*pattern == ':') {
             if (sources != NULL && found < PATH_VALUES_MAXIMUM) {
                 sources->path_values[found++] = (struct path_value){pattern + 1, length - 1, target->segments[i]};
             }

@@ -9,9 +9,10 @@
 #include "database.h"
 
 enum route_access {
-    ACCESS_OPEN,     /* nobody is asked */
-    ACCESS_CUSTOMER, /* a valid token where CUSTOMER_AUTH=jwt */
-    ACCESS_ADMIN,    /* a valid token with the role admin */
+    ACCESS_OPEN,              /* nobody is asked */
+    ACCESS_CUSTOMER,          /* a valid token where CUSTOMER_AUTH=jwt */
+    ACCESS_CUSTOMER_OR_ADMIN, /* the same, but a token that is sent is always read: an admin may do more */
+    ACCESS_ADMIN,             /* a valid token with the role admin */
 };
 
 enum route_body {
@@ -34,6 +35,8 @@ struct route {
     route_handler *handler;                           /* NULL: the SQL function below */
     const struct database_statement *statement;       /* answers with a shop.response */
     const struct database_statement *keyed_statement; /* instead, where an Idempotency-Key makes the call repeatable */
+    bool batched;                                     /* the statement is checkout_statement: several go as one call */
+    int timeout_ms;                                   /* of the call; 0: DATABASE_CALL_TIMEOUT_MS */
     const char *log_event;                            /* written when the call succeeds, or NULL */
     struct argument arguments[ARGUMENTS_MAXIMUM];
 };

@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checkout_batcher.h"
 #include "errmap.h"
 #include "log.h"
+#include "problem.h"
 #include "request.h"
+#include "statements.h"
 #include "text.h"
-
-/* The columns of shop.response, in the order in which the statements of the route table name them. */
-enum response_column { COLUMN_STATUS, COLUMN_BODY, COLUMN_REPLAYED, COLUMN_ORDER_ID, COLUMN_RETRY_AFTER, COLUMN_COUNT };
 
 void sql_answer_failure(struct request *request, const struct database_answer *answer, bool repeatable) {
     const struct error_mapping *mapping = errmap_of_answer(answer, repeatable);
@@ -27,13 +27,20 @@ void sql_answer_failure(struct request *request, const struct database_answer *a
 }
 
 /* integer_column reads an integer column; fallback for NULL and for what is no such number. */
-static int64_t integer_column(const PGresult *result, enum response_column column, int64_t fallback) {
+static int64_t integer_column(const PGresult *result, int row, enum response_column column, int64_t fallback) {
     int64_t number;
 
-    if (PQgetisnull(result, 0, column) || !text_to_int64(PQgetvalue(result, 0, column), 0, INT64_MAX, &number)) {
+    if (PQgetisnull(result, row, column) || !text_to_int64(PQgetvalue(result, row, column), 0, INT64_MAX, &number)) {
         return fallback;
     }
     return number;
+}
+
+/* body_column copies the body; problems of functions lack the member that the clients of /api/ read. */
+static char *body_column(const struct request *request, const PGresult *result, int row, unsigned status) {
+    const char *body = PQgetvalue(result, row, COLUMN_BODY);
+
+    return status >= 400 && request_is_api(request) ? problem_with_error(body, status) : strdup(body);
 }
 
 /* log_success writes the event that the route asks for. */
@@ -50,13 +57,11 @@ static void log_success(const struct request *request) {
 }
 
 /* answer_response turns a row of shop.response into the reply. */
-static void answer_response(struct request *request, const PGresult *result) {
-    int64_t status;
+static void answer_response(struct request *request, const PGresult *result, int row) {
+    int64_t status = 0;
 
-    if (PQntuples(result) != 1 || PQnfields(result) != COLUMN_COUNT || PQgetisnull(result, 0, COLUMN_BODY)) {
-        status = 0;
-    } else {
-        status = integer_column(result, COLUMN_STATUS, 0);
+    if (row < PQntuples(result) && PQnfields(result) == COLUMN_COUNT && !PQgetisnull(result, row, COLUMN_BODY)) {
+        status = integer_column(result, row, COLUMN_STATUS, 0);
     }
     if (status < 200 || status > 599) {
         request_set_error(request, "the function's answer is no shop.response");
@@ -64,11 +69,13 @@ static void answer_response(struct request *request, const PGresult *result) {
                                NO_RETRY);
         return;
     }
-    request_answer_json(request, (unsigned)status, strdup(PQgetvalue(result, 0, COLUMN_BODY)));
-    request->order_id = integer_column(result, COLUMN_ORDER_ID, 0);
-    request->reply.retry_after = (int)integer_column(result, COLUMN_RETRY_AFTER, NO_RETRY);
-    request->reply.replayed =
-        !PQgetisnull(result, 0, COLUMN_REPLAYED) && strcmp(PQgetvalue(result, 0, COLUMN_REPLAYED), "t") == 0;
+    request_answer_json(request, (unsigned)status, body_column(request, result, row, (unsigned)status));
+    request->order_id = integer_column(result, row, COLUMN_ORDER_ID, 0);
+    request->reply.retry_after = (int)integer_column(result, row, COLUMN_RETRY_AFTER, NO_RETRY);
+    request->reply.replayed = strcmp(PQgetvalue(result, row, COLUMN_REPLAYED), "t") == 0;
+    if (!PQgetisnull(result, row, COLUMN_LOCATION)) {
+        request->reply.location = strdup(PQgetvalue(result, row, COLUMN_LOCATION));
+    }
     log_success(request);
 }
 
@@ -80,32 +87,45 @@ static const struct database_statement *statement_of(const struct request *reque
     return request->route->statement;
 }
 
-static void on_answer(void *context, const struct database_answer *answer) {
+static void on_row(void *context, const struct database_answer *answer, int row) {
     struct request *request = context;
 
     if (answer->outcome == DATABASE_OK) {
-        answer_response(request, answer->result);
+        answer_response(request, answer->result, row);
     } else {
         sql_answer_failure(request, answer, statement_of(request)->repeatable);
     }
     request_answered(request);
 }
 
+static void on_answer(void *context, const struct database_answer *answer) {
+    on_row(context, answer, 0);
+}
+
+/* refuse_type answers that a member has the wrong type. */
+static void refuse_type(struct request *request, const struct argument *refused) {
+    char message[128];
+
+    snprintf(message, sizeof(message), "%s must be a %s", refused->name,
+             refused->type == BOOLEAN ? "boolean" : "string");
+    request_answer_problem(request, MHD_HTTP_BAD_REQUEST, "invalid_field", message, NO_RETRY);
+    request_answered(request);
+}
+
 void sql_route_call(struct request *request) {
+    const struct route *route = request->route;
     const struct database_statement *statement = statement_of(request);
+    int timeout_ms = route->timeout_ms > 0 ? route->timeout_ms : DATABASE_CALL_TIMEOUT_MS;
     struct argument_values values;
-    const char *refused =
-        arguments_collect(request->route->arguments, (size_t)statement->parameter_count, &request->sources, &values);
+    const struct argument *refused =
+        arguments_collect(route->arguments, (size_t)statement->parameter_count, &request->sources, &values);
 
     if (refused != NULL) {
-        char message[128];
-
-        snprintf(message, sizeof(message), "%s must be a string", refused);
-        request_answer_problem(request, MHD_HTTP_BAD_REQUEST, "invalid_field", message, NO_RETRY);
-        request_answered(request);
+        refuse_type(request, refused);
+    } else if (route->batched) {
+        checkout_batcher_submit(request->gateway->checkouts, values.values, on_row, request);
     } else {
-        database_pool_submit(request->gateway->database, statement, values.values, DATABASE_CALL_TIMEOUT_MS, on_answer,
-                             request);
+        database_pool_submit(request->gateway->database, statement, values.values, timeout_ms, on_answer, request);
     }
     arguments_free(&values);
 }

@@ -79,6 +79,7 @@ static bool read_identity(const json_t *claims, struct identity *identity) {
         json_string_length(username) < sizeof(identity->username)) {
         snprintf(identity->username, sizeof(identity->username), "%s", json_string_value(username));
     }
+    identity->expires = json_number_value(json_object_get(claims, "exp"));
     identity->is_admin = is_text(json_object_get(claims, "role"), "admin");
     return true;
 }

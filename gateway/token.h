@@ -23,6 +23,7 @@ struct identity {
     char subject_text[24];
     char username[TOKEN_USERNAME_SIZE]; /* the claim, or the subject where it is missing */
     bool is_admin;
+    double expires; /* exp: seconds since 1970 */
 };
 
 /*

@@ -2,6 +2,7 @@
 
 #include "backoff.h"
 
+#define FAILURE_LEAST_MS   200
 #define FAILURE_BASE_MS    250
 #define FAILURE_MAXIMUM_MS 5000
 
@@ -30,7 +31,7 @@ int64_t claim_pace_note_failure(struct claim_pace *pace, int64_t now_ms) {
     if (pace->failures == 0 || pace->due_ms <= now_ms) {
         pace->failures++;
         pace->due_ms =
-            now_ms + CLAIM_PACE_LONGEST_MS + backoff_delay_ms(FAILURE_BASE_MS, FAILURE_MAXIMUM_MS, pace->failures);
+            now_ms + FAILURE_LEAST_MS + backoff_delay_ms(FAILURE_BASE_MS, FAILURE_MAXIMUM_MS, pace->failures);
     }
     return pace->due_ms - now_ms;
 }

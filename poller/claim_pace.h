@@ -8,9 +8,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Pause after an empty claim, in milliseconds: it doubles from the first to the second. */
+/*
+ * Pause after an empty claim, in milliseconds: it doubles from the first to the second. The longest one bounds how long
+ * a new row waits. An empty claim costs the database about a tenth of a millisecond.
+ */
 #define CLAIM_PACE_SHORTEST_MS 5
-#define CLAIM_PACE_LONGEST_MS  200
+#define CLAIM_PACE_LONGEST_MS  35
 
 /* Set to zero before its first use: due at once. */
 struct claim_pace {

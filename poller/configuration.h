@@ -17,13 +17,19 @@ struct poller_configuration {
     char *queue_url, *dlq_url; /* NULL where unset; without queue_url the embedded queue is used */
     char *region;
     char *endpoint_url; /* NULL: the region's endpoint */
+    char *web_identity_token_file, *role_arn, *role_session_name, *sts_endpoint_url, *config_file;
+    char *container_relative_uri, *container_full_uri, *container_endpoint, *container_token, *container_token_file;
+    char *metadata_disabled, *metadata_endpoint;
     char *access_key_id, *secret_access_key, *session_token, *profile, *shared_credentials_file, *home_folder;
 
     long send_maximum_retries, send_retry_delay_ms;
     char *payment_provider, *payment_simulation_mode;
     double payment_success_rate;
     long poll_wait_seconds, poll_maximum_messages, poll_idle_delay_ms, poll_timeout_ms;
-    long visibility_timeout_seconds, maximum_receive_count, process_timeout_ms, shutdown_grace_ms;
+    long visibility_timeout_seconds, maximum_receive_count, intake_maximum_receive_count;
+    long process_timeout_ms, shutdown_grace_ms, maintenance_interval_seconds;
+    char *bind_address; /* NULL: all interfaces */
+    long monitor_port;  /* 0: no monitoring */
 
     char *conninfo;               /* made from the shared settings */
     struct sqs_endpoint endpoint; /* made from endpoint_url and region; empty without queue_url */

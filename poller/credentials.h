@@ -1,8 +1,6 @@
 /*
- * AWS credentials: where they come from and how they are renewed.
- *
- * Sources, first match wins (order of the AWS SDKs, "Standardized credential providers"): the environment, then the
- * profile in the shared credentials file.
+ * AWS credentials as the program uses them: found once at the start, renewed in the background before they expire and
+ * when the service refuses them. Where they come from is credential_sources.h.
  */
 #ifndef SHOP_POLLER_CREDENTIALS_H
 #define SHOP_POLLER_CREDENTIALS_H
@@ -10,35 +8,32 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct credential_settings {
-    const char *access_key_id, *secret_access_key, *session_token; /* from the environment; NULL where unset */
-    const char *profile;                                           /* AWS_PROFILE; NULL: "default" */
-    const char *shared_credentials_file; /* AWS_SHARED_CREDENTIALS_FILE; NULL: .aws/credentials in the home folder */
-    const char *home_folder;             /* HOME; NULL where unset */
-};
-
-struct aws_credentials {
-    char *access_key_id, *secret_access_key;
-    char *session_token; /* NULL with long-term keys */
-};
+#include "credential_sources.h"
 
 struct credential_store;
 
 /*
- * credential_store_open looks for credentials. The settings are copied. Returns NULL, with a message in error that says
- * where was looked and never holds a secret, when there are none.
+ * credential_store_open looks for credentials, and waits for them. The settings are copied. Returns NULL, with a
+ * message in error that says where was looked and never holds a secret, when there are none.
  */
 struct credential_store *credential_store_open(const struct credential_settings *settings, char *error,
                                                size_t error_size);
 
-/* credential_store_current gives the credentials to sign with; owned by the store, valid until it is renewed. */
-const struct aws_credentials *credential_store_current(const struct credential_store *store);
-
 /*
- * credential_store_renew reads the source again after the service refused the present credentials. Returns true when
- * other credentials were found; on false the present ones are kept.
+ * credential_store_current gives the credentials to sign with; owned by the store, valid until the next call of a
+ * function of this file. When they expire soon it begins a renewal; those that are there are used until it succeeds.
  */
-bool credential_store_renew(struct credential_store *store);
+const struct aws_credentials *credential_store_current(struct credential_store *store);
+
+/* credential_store_begin_renewal looks for credentials again, in a thread of its own; nothing happens when that is
+ * going on already. */
+void credential_store_begin_renewal(struct credential_store *store);
+
+/* credential_store_is_renewing tells whether that is going on; once it is over, its outcome is in use. */
+bool credential_store_is_renewing(struct credential_store *store);
+
+/* credential_store_generation gives a number that grows with every change of the credentials. */
+unsigned credential_store_generation(const struct credential_store *store);
 
 /* credential_store_close wipes the secrets and frees the store. NULL is allowed. */
 void credential_store_close(struct credential_store *store);

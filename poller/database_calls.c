@@ -24,6 +24,27 @@ const struct database_statement settle_payment_statement = {
     " $5::pg_catalog.text, $6::pg_catalog.int8)",
     6, true};
 
+const struct database_statement settle_refund_statement = {
+    "settle_refund",
+    "SELECT shop.settle_refund($1::pg_catalog.int4, $2::pg_catalog.int8, $3::pg_catalog.text, $4::pg_catalog.text,"
+    " $5::pg_catalog.text, $6::pg_catalog.text, $7::pg_catalog.int8)::pg_catalog.text",
+    7, true};
+
+const struct database_statement ingest_order_statement = {
+    "ingest_order",
+    "SELECT result::pg_catalog.text, order_status::pg_catalog.text, detail::pg_catalog.text"
+    " FROM shop.ingest_order($1::pg_catalog.int4, $2::pg_catalog.text, $3::pg_catalog.text, $4::pg_catalog.int8)",
+    4, true};
+
+const struct database_statement report_poller_statement = {
+    "report_poller",
+    "SELECT shop.report_poller($1::pg_catalog.int4, $2::pg_catalog.text, $3::pg_catalog.text, $4::pg_catalog.int8,"
+    " $5::pg_catalog.int8, $6::pg_catalog.int8, $7::pg_catalog.timestamptz)",
+    7, true};
+
+const struct database_statement maintain_statement = {
+    "maintain", "SELECT task::pg_catalog.text, rows::pg_catalog.text FROM shop.maintain($1::pg_catalog.int4)", 1, true};
+
 const struct database_statement mark_outbox_delivered_statement = {
     "mark_outbox_delivered", "SELECT shop.mark_outbox_delivered($1::pg_catalog.int4, $2::pg_catalog.int8[])", 2, true};
 
@@ -80,6 +101,31 @@ enum database_verdict database_verdict_of(const struct database_answer *answer) 
         }
     }
     return DATABASE_REFUSED;
+}
+
+enum database_verdict database_work_verdict(const struct database_pool *pool, const struct database_answer *answer) {
+    if (answer->outcome == DATABASE_LOST && !database_pool_connected(pool)) {
+        return DATABASE_AWAY;
+    }
+    return database_verdict_of(answer);
+}
+
+bool database_answer_is_inconclusive(const struct database_answer *answer) {
+    switch (answer->outcome) {
+    case DATABASE_TIMEOUT:
+    case DATABASE_LOST:
+        return true;
+    case DATABASE_ERROR:
+        return strcmp(answer->sqlstate, "55P03") == 0; /* lock_not_available */
+    default:
+        return false;
+    }
+}
+
+const char *database_row_text(const PGresult *rows, int column) {
+    return PQntuples(rows) > 0 && PQnfields(rows) > column && !PQgetisnull(rows, 0, column)
+               ? PQgetvalue(rows, 0, column)
+               : NULL;
 }
 
 char *database_failure_text(const struct database_answer *answer) {

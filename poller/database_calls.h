@@ -13,6 +13,10 @@
 
 extern const struct database_statement claim_outbox_statement;
 extern const struct database_statement settle_payment_statement;
+extern const struct database_statement settle_refund_statement;
+extern const struct database_statement ingest_order_statement;
+extern const struct database_statement report_poller_statement;
+extern const struct database_statement maintain_statement;
 extern const struct database_statement mark_outbox_delivered_statement;
 extern const struct database_statement release_outbox_statement;
 extern const struct database_statement record_dead_letter_statement;
@@ -30,6 +34,21 @@ enum database_verdict {
  * are listed in the .c file) count as DATABASE_AWAY.
  */
 enum database_verdict database_verdict_of(const struct database_answer *answer);
+
+/*
+ * database_work_verdict is database_verdict_of for work on one message: where the whole server went away under the
+ * call, that is not the call's fault.
+ */
+enum database_verdict database_work_verdict(const struct database_pool *pool, const struct database_answer *answer);
+
+/*
+ * database_answer_is_inconclusive tells whether, after a call that failed, this call or an earlier one on the same row
+ * may still commit: it was cancelled or lost without an answer, or somebody else holds the row.
+ */
+bool database_answer_is_inconclusive(const struct database_answer *answer);
+
+/* database_row_text gives a field of the first row, or NULL when it is SQL NULL or not there. */
+const char *database_row_text(const PGresult *rows, int column);
 
 /* database_failure_text describes an answer that is not DATABASE_OK for the log; the caller frees it. */
 char *database_failure_text(const struct database_answer *answer);

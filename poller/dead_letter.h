@@ -14,9 +14,11 @@
 #include "sqs_client.h"
 
 /* Reasons, as the dead-letter queue and shop.dead_letters show them. */
-#define DEAD_LETTER_INVALID_BODY    "invalid_message_body"
-#define DEAD_LETTER_ORDER_NOT_FOUND "order_not_found"
-#define DEAD_LETTER_MAX_RETRIES     "max_retries_exceeded"
+#define DEAD_LETTER_INVALID_BODY     "invalid_message_body"
+#define DEAD_LETTER_ORDER_NOT_FOUND  "order_not_found"
+#define DEAD_LETTER_REFUND_NOT_FOUND "refund_not_found"
+#define DEAD_LETTER_TOTAL_MISMATCH   "total_mismatch"
+#define DEAD_LETTER_MAX_RETRIES      "max_retries_exceeded"
 
 /* Sources of dead letters, as shop.record_dead_letter knows them. */
 #define DEAD_LETTER_SOURCE_SQS    "sqs"

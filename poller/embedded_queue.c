@@ -8,19 +8,20 @@
 #include "log.h"
 #include "database_calls.h"
 #include "allocation.h"
-#include "order_message.h"
+#include "message_content.h"
+#include "metrics.h"
 
-/* How long a row rests whose topic this program does not know: a newer poller may be on its way. */
-#define UNKNOWN_TOPIC_REST_MS 60000
+/* What a row whose last try may still take effect waits at least; its cancelled call has ended by then. */
+#define UNDECIDED_DELAY_MS 5000
 
 struct held_row {
     struct list_place place;
     struct embedded_queue *queue;
     struct outbox_row row;
-    int64_t order_id; /* 0 until the body is read */
+    struct message_content content;
     int64_t lease_end_ms;
-    const char *reason;            /* of the dead letter */
-    struct settlement *settlement; /* at most one of these two is under way */
+    const char *reason;        /* of the dead letter */
+    struct handling *handling; /* at most one of these two is under way */
     struct dead_letter_move *move;
 };
 
@@ -33,8 +34,7 @@ struct embedded_queue {
 };
 
 static void take_rows(void *context, struct outbox_row *rows, size_t count, const char *error);
-static void start_work(struct embedded_queue *queue, struct outbox_row *row, int64_t lease_end_ms);
-static void take_settlement(void *context, const struct settlement_answer *answer);
+static void take_outcome(void *context, const struct handling_answer *answer);
 static void move_to_dead_letters(struct held_row *held, const char *reason, const char *error);
 static void take_move(void *context, const struct dead_letter_answer *answer);
 
@@ -47,13 +47,14 @@ struct embedded_queue *embedded_queue_create(const struct embedded_queue_setting
 
 static void let_go(struct held_row *held) {
     list_remove(&held->place);
+    message_content_clear(&held->content);
     outbox_row_clear(&held->row);
     free(held);
 }
 
 static void cancel_work(struct held_row *held) {
-    if (held->settlement != NULL) {
-        settlement_cancel(held->settlement);
+    if (held->handling != NULL) {
+        handling_cancel(held->handling);
     }
     if (held->move != NULL) {
         dead_letter_cancel(held->move);
@@ -94,7 +95,7 @@ void embedded_queue_advance(struct embedded_queue *queue) {
     int64_t wait_ms = claim_pace_wait_ms(&queue->pace, clock_monotonic_ms());
     int room = settings->capacity - (int)queue->held.count;
 
-    if (queue->stopping || queue->claiming || room < (settings->capacity + 1) / 2) {
+    if (queue->stopping || queue->claiming || !settings->claims || room < (settings->capacity + 1) / 2) {
         return; /* an event that changes this also runs another round of the loop */
     }
     if (wait_ms > 0) {
@@ -123,18 +124,20 @@ static void take_rows(void *context, struct outbox_row *rows, size_t count, cons
     if (error != NULL) {
         int64_t pause_ms = rest(queue);
 
+        metrics_count(METRIC_POLLS_FAILED);
         log_event(LOG_ERROR, "poll_failed",
                   json_pack("{s:s,s:o,s:I}", "action", "claim_outbox", "error", log_text(error), "retryInMs",
                             (json_int_t)pause_ms));
         return;
     }
+    metrics_note_poll();
     claim_pace_note_claim(&queue->pace, now, count > 0);
     for (i = 0; i < count; i++) {
         if (queue->stopping) {
             outbox_release(queue->settings.outbox, &rows[i].id, 1, NULL, 0, lease_end_ms);
             outbox_row_clear(&rows[i]);
         } else {
-            start_work(queue, &rows[i], lease_end_ms);
+            embedded_queue_take(queue, &rows[i], lease_end_ms);
         }
     }
 }
@@ -147,7 +150,15 @@ static void give_back(struct held_row *held, const char *error, int64_t retry_af
     let_go(held);
 }
 
-static struct held_row *hold_row(struct embedded_queue *queue, struct outbox_row *row, int64_t lease_end_ms) {
+/* give_back_untried releases a row that the database could not serve, and postpones the next claim, whoever makes it.
+ */
+static void give_back_untried(struct held_row *held) {
+    int64_t pause_ms = rest(held->queue);
+
+    give_back(held, NULL, held->queue->settings.claims ? 0 : pause_ms);
+}
+
+static struct held_row *hold_row(struct embedded_queue *queue, const struct outbox_row *row, int64_t lease_end_ms) {
     struct held_row *held = memory_allocate(sizeof(*held));
 
     held->queue = queue;
@@ -157,80 +168,102 @@ static struct held_row *hold_row(struct embedded_queue *queue, struct outbox_row
     return held;
 }
 
-/* order_of gives the order that the row is about, from its body where that could be read; 0 where unknown. */
-static int64_t order_of(const struct held_row *held) {
-    return held->order_id > 0 ? held->order_id : held->row.order_id;
+/* maximum_tries tells how often such a row is tried. */
+static int maximum_tries(const struct held_row *held) {
+    return handling_maximum_tries(held->queue->settings.handlings, held->content.kind);
 }
 
-static json_t *known_order(const struct held_row *held) {
-    return order_of(held) > 0 ? json_integer(order_of(held)) : json_null();
+/* log_row writes a line about the row; fields is taken over, and what every line has is put before it. */
+static void log_row(const struct held_row *held, enum log_level level, const char *event, json_t *fields) {
+    json_t *line =
+        json_pack("{s:s,s:o,s:o,s:I,s:i}", "worker", message_content_worker(&held->content), "requestId",
+                  log_text(held->row.request_id), "orderId", message_content_order(&held->content, held->row.order_id),
+                  "outboxId", (json_int_t)held->row.id, "receiveCount", held->row.attempts);
+
+    json_object_update(line, fields);
+    json_decref(fields);
+    log_event(level, event, line);
 }
 
 static void log_failed(const struct held_row *held, enum log_level level, const char *error) {
-    log_event(level, "order_process_failed",
-              json_pack("{s:o,s:o,s:o,s:i,s:I}", "requestId", log_text(held->row.request_id), "orderId",
-                        known_order(held), "error", log_text(error), "receiveCount", held->row.attempts, "outboxId",
-                        (json_int_t)held->row.id));
+    metrics_count(METRIC_TRIES_FAILED);
+    log_row(held, level, "order_process_failed", json_pack("{s:o}", "error", log_text(error)));
 }
 
-static void start_work(struct embedded_queue *queue, struct outbox_row *row, int64_t lease_end_ms) {
+static void handle(struct held_row *held) {
+    struct handling_request request = {.content = &held->content,
+                                       .body = held->row.body,
+                                       .request_id = held->row.request_id,
+                                       .outbox_id = held->row.id};
+
+    held->handling = handling_start(held->queue->settings.handlings, &request, take_outcome, held);
+}
+
+void embedded_queue_take(struct embedded_queue *queue, const struct outbox_row *row, int64_t lease_end_ms) {
     struct held_row *held = hold_row(queue, row, lease_end_ms);
-    struct settlement_request request = {.request_id = row->request_id, .outbox_id = row->id};
     const char *error = "the row has no body";
 
-    if (strcmp(held->row.topic, OUTBOX_TOPIC_PAYMENT) != 0) {
-        log_failed(held, LOG_ERROR, "the topic is not known to this program");
-        give_back(held, "the topic is not known to this program", UNKNOWN_TOPIC_REST_MS);
-    } else if (held->row.body == NULL || !order_message_parse(held->row.body, &held->order_id, &error)) {
-        log_event(LOG_WARN, "invalid_message_body",
-                  json_pack("{s:o,s:I,s:i,s:s}", "requestId", log_text(held->row.request_id), "outboxId",
-                            (json_int_t)held->row.id, "receiveCount", held->row.attempts, "error", error));
+    if (held->row.body == NULL || !message_content_read(held->row.body, &held->content, &error)) {
+        metrics_count(METRIC_INVALID_MESSAGES);
+        log_row(held, LOG_WARN, "invalid_message_body", json_pack("{s:s}", "error", error));
         move_to_dead_letters(held, DEAD_LETTER_INVALID_BODY, error);
-    } else if (held->row.attempts > queue->settings.maximum_tries) {
+    } else if (held->row.attempts > maximum_tries(held)) {
         /* It had all its tries, or it takes the process down each time before its end can be noted. */
         move_to_dead_letters(held, DEAD_LETTER_MAX_RETRIES, "claimed more often than it may be tried");
     } else {
-        request.order_id = held->order_id;
-        held->settlement = settlement_start(queue->settings.settlements, &request, take_settlement, held);
+        handle(held);
     }
 }
 
 /* fail ends a try that failed through the row's own fault. */
-static void fail(struct held_row *held, const char *error) {
-    if (held->row.attempts >= held->queue->settings.maximum_tries) {
-        log_failed(held, LOG_ERROR, error);
-        move_to_dead_letters(held, DEAD_LETTER_MAX_RETRIES, error);
+static void fail(struct held_row *held, const struct handling_answer *answer) {
+    int64_t delay_ms = settlement_retry_delay_ms(held->row.attempts);
+
+    if (held->row.attempts < maximum_tries(held)) {
+        log_failed(held, LOG_WARN, answer->error);
+        give_back(held, answer->error, delay_ms);
+    } else if (answer->inconclusive) {
+        /* It could be settled as well: it is asked again, and this was not the last try. */
+        log_failed(held, LOG_ERROR, answer->error);
+        give_back(held, NULL, UNDECIDED_DELAY_MS + delay_ms);
     } else {
-        log_failed(held, LOG_WARN, error);
-        give_back(held, error, settlement_retry_delay_ms(held->row.attempts));
+        log_failed(held, LOG_ERROR, answer->error);
+        move_to_dead_letters(held, DEAD_LETTER_MAX_RETRIES, answer->error);
     }
 }
 
-static void take_settlement(void *context, const struct settlement_answer *answer) {
+static void take_outcome(void *context, const struct handling_answer *answer) {
     struct held_row *held = context;
 
-    held->settlement = NULL;
+    held->handling = NULL;
     switch (answer->result) {
-    case SETTLEMENT_SETTLED:
-    case SETTLEMENT_ALREADY_SETTLED:
-        log_event(LOG_INFO, "order_processed",
-                  json_pack("{s:o,s:I,s:o,s:i,s:o}", "requestId", log_text(held->row.request_id), "orderId",
-                            (json_int_t)held->order_id, "status", log_text(answer->order_status), "receiveCount",
-                            held->row.attempts, "result", log_text(answer->result_text)));
+    case HANDLING_DONE:
+        metrics_count(held->content.kind == MESSAGE_INTAKE ? METRIC_INTAKE_PROCESSED : METRIC_PAYMENTS_PROCESSED);
+        log_row(
+            held, LOG_INFO, "order_processed",
+            json_pack("{s:o,s:o}", "status", log_text(answer->order_status), "result", log_text(answer->result_text)));
         claim_pace_note_success(&held->queue->pace);
         let_go(held);
         break;
-    case SETTLEMENT_ORDER_NOT_FOUND:
-        log_failed(held, LOG_ERROR, answer->error);
-        move_to_dead_letters(held, DEAD_LETTER_ORDER_NOT_FOUND, answer->error);
+    case HANDLING_FAILED:
+        fail(held, answer);
         break;
-    case SETTLEMENT_FAILED:
-        fail(held, answer->error);
-        break;
-    case SETTLEMENT_DATABASE_AWAY:
+    case HANDLING_BUSY:
         log_failed(held, LOG_WARN, answer->error);
-        rest(held->queue);
-        give_back(held, NULL, 0);
+        give_back(held, NULL, settlement_retry_delay_ms(held->row.attempts));
+        break;
+    case HANDLING_HOPELESS:
+        if (strcmp(answer->reason, DEAD_LETTER_INVALID_BODY) == 0) {
+            metrics_count(METRIC_INVALID_MESSAGES);
+            log_row(held, LOG_WARN, "invalid_message_body", json_pack("{s:o}", "error", log_text(answer->error)));
+        } else {
+            log_failed(held, LOG_ERROR, answer->error);
+        }
+        move_to_dead_letters(held, answer->reason, answer->error);
+        break;
+    case HANDLING_DATABASE_AWAY:
+        log_failed(held, LOG_WARN, answer->error);
+        give_back_untried(held);
         break;
     }
 }
@@ -246,7 +279,7 @@ static void move_to_dead_letters(struct held_row *held, const char *reason, cons
         .reason = reason,
         .error = error,
         .receive_count = held->row.attempts,
-        .order_id = order_of(held),
+        .order_id = held->content.order_id > 0 ? held->content.order_id : held->row.order_id,
         .request_id = held->row.request_id,
         .outbox_id = held->row.id,
     };
@@ -257,24 +290,21 @@ static void move_to_dead_letters(struct held_row *held, const char *reason, cons
 
 static void take_move(void *context, const struct dead_letter_answer *answer) {
     struct held_row *held = context;
-    struct embedded_queue *queue = held->queue;
-    json_t *fields =
-        json_pack("{s:o,s:o,s:I,s:i,s:i,s:s}", "requestId", log_text(held->row.request_id), "orderId",
-                  known_order(held), "outboxId", (json_int_t)held->row.id, "receiveCount", held->row.attempts,
-                  "maxReceiveCount", queue->settings.maximum_tries, "reason", held->reason);
+    json_t *fields = json_pack("{s:i,s:s}", "maxReceiveCount", maximum_tries(held), "reason", held->reason);
 
     held->move = NULL;
     if (answer->error == NULL) {
-        log_event(LOG_WARN, "message_moved_to_dlq", fields);
+        metrics_count(METRIC_DEAD_LETTERS);
+        log_row(held, LOG_WARN, "message_moved_to_dlq", fields);
         let_go(held);
         return;
     }
     json_object_set_new(fields, "step", json_string(answer->failed_step));
     json_object_set_new(fields, "error", log_text(answer->error));
-    log_event(LOG_ERROR, "dlq_move_failed", fields);
+    metrics_count(METRIC_DEAD_LETTER_MOVES_FAILED);
+    log_row(held, LOG_ERROR, "dlq_move_failed", fields);
     if (answer->not_begun) {
-        rest(queue);
-        give_back(held, NULL, 0);
+        give_back_untried(held);
     } else {
         give_back(held, answer->error, settlement_retry_delay_ms(held->row.attempts));
     }

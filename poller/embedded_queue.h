@@ -1,6 +1,7 @@
 /*
- * The embedded queue: with no queue configured the outbox itself is the queue, and its rows are settled straight from
- * it. A row is delivered in the commit that settles its order.
+ * The embedded queue: with no queue configured the outbox itself is the queue, and its rows are handled straight from
+ * it. A row is delivered in the commit that has its effect. With a queue configured it handles what is not for the
+ * queue: refunds.
  */
 #ifndef SHOP_POLLER_EMBEDDED_QUEUE_H
 #define SHOP_POLLER_EMBEDDED_QUEUE_H
@@ -10,9 +11,9 @@
 
 #include "database.h"
 #include "dead_letter.h"
+#include "handling.h"
 #include "loop.h"
 #include "outbox.h"
-#include "settlement.h"
 
 struct embedded_queue;
 
@@ -21,11 +22,11 @@ struct embedded_queue_settings {
     struct loop *loop;
     struct database_pool *pool;
     struct outbox *outbox;
-    const struct settlement_services *settlements;
+    const struct handling_services *handlings;
     const struct dead_letter_services *dead_letters;
-    int maximum_tries; /* of one row */
-    int capacity;      /* rows that may be in hand */
-    int lease_ms;      /* how long a claimed row is ours; longer than a settlement may take */
+    bool claims;  /* false: it only handles what embedded_queue_take is given */
+    int capacity; /* rows that may be in hand */
+    int lease_ms; /* how long a claimed row is ours; longer than a try may take */
 };
 
 struct embedded_queue *embedded_queue_create(const struct embedded_queue_settings *settings);
@@ -35,6 +36,12 @@ void embedded_queue_destroy(struct embedded_queue *queue);
 
 /* embedded_queue_advance claims rows where there is room; to be called in every round of the loop. */
 void embedded_queue_advance(struct embedded_queue *queue);
+
+/*
+ * embedded_queue_take handles a row that somebody else claimed, until lease_end_ms on clock_monotonic_ms. The row is
+ * taken over. Its lease has to be longer than a try may take.
+ */
+void embedded_queue_take(struct embedded_queue *queue, const struct outbox_row *row, int64_t lease_end_ms);
 
 /* embedded_queue_stop ends claiming; what is in hand goes on to its end. */
 void embedded_queue_stop(struct embedded_queue *queue);

@@ -21,6 +21,8 @@
 /* Sockets that the database pool may have: its largest number of connections and one for a cancel request on each. */
 #define POOL_SOCKET_CAPACITY 2048
 
+#define OWN_DESCRIPTORS 2
+
 struct loop {
     CURLM *transfers;
     int signal_descriptor;
@@ -34,10 +36,15 @@ struct loop {
     void *transfer_context;
     loop_callback *on_round;
     void *round_context;
+    int more_descriptor; /* -1: none */
+    loop_callback *on_more;
+    void *more_context;
 
-    struct pollfd descriptors[1 + POOL_SOCKET_CAPACITY]; /* the first one is the signal descriptor */
-    struct curl_waitfd waits[1 + POOL_SOCKET_CAPACITY];
-    size_t descriptor_count;
+    /* The first one is the signal descriptor, the second one more_descriptor, which poll() passes over when it is -1.
+     */
+    struct pollfd descriptors[OWN_DESCRIPTORS + POOL_SOCKET_CAPACITY];
+    struct curl_waitfd waits[OWN_DESCRIPTORS + POOL_SOCKET_CAPACITY];
+    size_t descriptor_count, wait_count;
 };
 
 static int open_signal_descriptor(void) {
@@ -55,6 +62,7 @@ static int open_signal_descriptor(void) {
 struct loop *loop_create(loop_signal_callback *on_signal, void *context) {
     struct loop *loop = memory_allocate(sizeof(*loop));
 
+    loop->more_descriptor = -1;
     loop->on_signal = on_signal;
     loop->signal_context = context;
     loop->signal_descriptor = open_signal_descriptor();
@@ -89,6 +97,12 @@ void loop_set_transfer_callback(struct loop *loop, loop_transfer_callback *callb
 void loop_set_round_callback(struct loop *loop, loop_callback *callback, void *context) {
     loop->on_round = callback;
     loop->round_context = context;
+}
+
+void loop_set_descriptor(struct loop *loop, int descriptor, loop_callback *callback, void *context) {
+    loop->more_descriptor = descriptor;
+    loop->on_more = callback;
+    loop->more_context = context;
 }
 
 CURLM *loop_transfers(struct loop *loop) {
@@ -130,15 +144,23 @@ static void collect_descriptors(struct loop *loop) {
     size_t i;
 
     loop->descriptors[0] = (struct pollfd){.fd = loop->signal_descriptor, .events = POLLIN};
-    loop->descriptor_count = 1;
+    loop->descriptors[1] = (struct pollfd){.fd = loop->more_descriptor, .events = POLLIN};
+    loop->descriptor_count = OWN_DESCRIPTORS;
     if (loop->pool != NULL) {
-        loop->descriptor_count += database_pool_pollfds(loop->pool, loop->descriptors + 1, POOL_SOCKET_CAPACITY);
+        loop->descriptor_count +=
+            database_pool_pollfds(loop->pool, loop->descriptors + OWN_DESCRIPTORS, POOL_SOCKET_CAPACITY);
     }
+    loop->wait_count = 0;
     for (i = 0; i < loop->descriptor_count; i++) {
-        loop->waits[i].fd = loop->descriptors[i].fd;
-        loop->waits[i].events = (short)(((loop->descriptors[i].events & POLLIN) != 0 ? CURL_WAIT_POLLIN : 0) |
-                                        ((loop->descriptors[i].events & POLLOUT) != 0 ? CURL_WAIT_POLLOUT : 0));
-        loop->waits[i].revents = 0;
+        short events = loop->descriptors[i].events;
+
+        if (loop->descriptors[i].fd >= 0) {
+            loop->waits[loop->wait_count++] = (struct curl_waitfd){
+                .fd = loop->descriptors[i].fd,
+                .events = (short)(((events & POLLIN) != 0 ? CURL_WAIT_POLLIN : 0) |
+                                  ((events & POLLOUT) != 0 ? CURL_WAIT_POLLOUT : 0)),
+            };
+        }
     }
 }
 
@@ -148,7 +170,7 @@ static void wait_for_events(struct loop *loop) {
     int limit = wait_limit_ms(loop), second_limit = 0;
 
     collect_descriptors(loop);
-    if (curl_multi_poll(loop->transfers, loop->waits, (unsigned)loop->descriptor_count, limit, NULL) != CURLM_OK) {
+    if (curl_multi_poll(loop->transfers, loop->waits, (unsigned)loop->wait_count, limit, NULL) != CURLM_OK) {
         second_limit = limit < FAILED_WAIT_MS ? limit : FAILED_WAIT_MS; /* no busy loop while libcurl cannot wait */
     }
     if (poll(loop->descriptors, (nfds_t)loop->descriptor_count, second_limit) < 0) {
@@ -209,8 +231,11 @@ void loop_run(struct loop *loop) {
             read_signals(loop);
         }
         if (loop->pool != NULL) {
-            database_pool_process(loop->pool, loop->descriptors + 1,
-                                  loop->descriptor_count > 0 ? loop->descriptor_count - 1 : 0);
+            database_pool_process(loop->pool, loop->descriptors + OWN_DESCRIPTORS,
+                                  loop->descriptor_count > 0 ? loop->descriptor_count - OWN_DESCRIPTORS : 0);
+        }
+        if (loop->on_more != NULL && loop->descriptor_count > 0 && loop->descriptors[1].revents != 0) {
+            loop->on_more(loop->more_context);
         }
         run_transfers(loop);
         run_timers(loop);

@@ -46,6 +46,10 @@ void loop_set_transfer_callback(struct loop *loop, loop_transfer_callback *callb
 /* loop_set_round_callback sets what is called at the end of every round, to start work that became possible. */
 void loop_set_round_callback(struct loop *loop, loop_callback *callback, void *context);
 
+/* loop_set_descriptor makes the loop call callback(context) in each round in which one more descriptor is readable; -1
+ * ends that. */
+void loop_set_descriptor(struct loop *loop, int descriptor, loop_callback *callback, void *context);
+
 /* loop_transfers gives the multi handle that transfers are added to. */
 CURLM *loop_transfers(struct loop *loop);
 

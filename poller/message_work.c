@@ -1,28 +1,47 @@
 #include "message_work.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "log.h"
 #include "allocation.h"
-#include "order_message.h"
+#include "message_content.h"
+#include "metrics.h"
 
 struct message_work {
     const struct message_work_services *services;
     const struct sqs_received_message *message;
     int tries;
-    int64_t order_id;       /* 0 until the body is read */
+    struct message_content content;
     const char *request_id; /* part of the message; NULL where unknown */
     const char *reason;     /* of the dead letter */
     message_work_callback *callback;
     void *context;
-    struct settlement *settlement; /* at most one of these two is under way */
+    struct handling *handling; /* at most one of these two is under way */
     struct dead_letter_move *move;
 };
 
-static void settle(struct message_work *work);
-static void take_settlement(void *context, const struct settlement_answer *answer);
+static void handle(struct message_work *work);
+static void take_outcome(void *context, const struct handling_answer *answer);
 static void move_to_dead_letters(struct message_work *work, const char *reason, const char *error);
 static void take_move(void *context, const struct dead_letter_answer *answer);
+
+/* maximum_tries tells how often such a message is tried. */
+static int maximum_tries(const struct message_work *work) {
+    return handling_maximum_tries(work->services->handlings, work->content.kind);
+}
+
+/* log_work writes a line about the message; fields is taken over, and what every line has is put before it. */
+static void log_work(const struct message_work *work, enum log_level level, const char *event, json_t *fields) {
+    json_t *line =
+        json_pack("{s:s,s:o,s:o,s:o,s:i}", "worker", message_content_worker(&work->content), "requestId",
+                  log_text(work->request_id), "orderId", message_content_order(&work->content, 0), "messageId",
+                  log_text(work->message->message_id), "receiveCount", work->message->receive_count);
+
+    json_object_update(line, fields);
+    json_decref(fields);
+    log_event(level, event, line);
+}
 
 struct message_work *message_work_start(const struct message_work_services *services,
                                         const struct sqs_received_message *message, int tries,
@@ -36,82 +55,97 @@ struct message_work *message_work_start(const struct message_work_services *serv
     work->request_id = request_id_is_well_formed(request_id) ? request_id : NULL;
     work->callback = callback;
     work->context = context;
-    if (!order_message_parse(message->body, &work->order_id, &error)) {
-        log_event(LOG_WARN, "invalid_message_body",
-                  json_pack("{s:o,s:o,s:i,s:s}", "requestId", log_text(work->request_id), "messageId",
-                            log_text(message->message_id), "receiveCount", message->receive_count, "error", error));
+    if (!message_content_read(message->body, &work->content, &error)) {
+        metrics_count(METRIC_INVALID_MESSAGES);
+        log_work(work, LOG_WARN, "invalid_message_body", json_pack("{s:s}", "error", error));
         move_to_dead_letters(work, DEAD_LETTER_INVALID_BODY, error);
-    } else if (tries > services->maximum_receive_count) {
+    } else if (tries > maximum_tries(work)) {
         /* It had all its tries, or it takes the process down each time before its end can be noted. */
         move_to_dead_letters(work, DEAD_LETTER_MAX_RETRIES, "received more often than it may be tried");
     } else {
-        settle(work);
+        handle(work);
     }
     return work;
 }
 
+static void free_work(struct message_work *work) {
+    message_content_clear(&work->content);
+    free(work);
+}
+
 void message_work_cancel(struct message_work *work) {
-    if (work->settlement != NULL) {
-        settlement_cancel(work->settlement);
+    if (work->handling != NULL) {
+        handling_cancel(work->handling);
     }
     if (work->move != NULL) {
         dead_letter_cancel(work->move);
     }
-    free(work);
+    free_work(work);
 }
 
 /* finish calls back and frees the work. */
 static void finish(struct message_work *work, enum message_work_result result) {
     work->callback(work->context, work->message, result);
-    free(work);
+    free_work(work);
 }
 
-/* ---- settling ---- */
+/* ---- handling ---- */
 
-static void settle(struct message_work *work) {
-    struct settlement_request request = {.order_id = work->order_id, .request_id = work->request_id};
+static void handle(struct message_work *work) {
+    struct handling_request request = {
+        .content = &work->content, .body = work->message->body, .request_id = work->request_id};
 
-    work->settlement = settlement_start(work->services->settlements, &request, take_settlement, work);
-}
-
-static void log_processed(const struct message_work *work, const struct settlement_answer *answer) {
-    log_event(LOG_INFO, "order_processed",
-              json_pack("{s:o,s:I,s:o,s:i,s:o}", "requestId", log_text(work->request_id), "orderId",
-                        (json_int_t)work->order_id, "status", log_text(answer->order_status), "receiveCount",
-                        work->message->receive_count, "result", log_text(answer->result_text)));
+    work->handling = handling_start(work->services->handlings, &request, take_outcome, work);
 }
 
 static void log_failed(const struct message_work *work, enum log_level level, const char *error) {
-    log_event(level, "order_process_failed",
-              json_pack("{s:o,s:I,s:o,s:i}", "requestId", log_text(work->request_id), "orderId",
-                        (json_int_t)work->order_id, "error", log_text(error), "receiveCount",
-                        work->message->receive_count));
+    metrics_count(METRIC_TRIES_FAILED);
+    log_work(work, level, "order_process_failed", json_pack("{s:o}", "error", log_text(error)));
 }
 
-static void take_settlement(void *context, const struct settlement_answer *answer) {
+/* fail ends a try that failed through the message's own fault. */
+static void fail(struct message_work *work, const struct handling_answer *answer) {
+    if (work->tries < maximum_tries(work)) {
+        log_failed(work, LOG_WARN, answer->error);
+        finish(work, MESSAGE_FAILED);
+    } else if (answer->inconclusive) {
+        log_failed(work, LOG_ERROR, answer->error);
+        finish(work, MESSAGE_UNDECIDED);
+    } else {
+        log_failed(work, LOG_ERROR, answer->error);
+        move_to_dead_letters(work, DEAD_LETTER_MAX_RETRIES, answer->error);
+    }
+}
+
+static void take_outcome(void *context, const struct handling_answer *answer) {
     struct message_work *work = context;
 
-    work->settlement = NULL;
+    work->handling = NULL;
     switch (answer->result) {
-    case SETTLEMENT_SETTLED:
-    case SETTLEMENT_ALREADY_SETTLED:
-        log_processed(work, answer);
+    case HANDLING_DONE:
+        metrics_count(work->content.kind == MESSAGE_INTAKE ? METRIC_INTAKE_PROCESSED : METRIC_PAYMENTS_PROCESSED);
+        log_work(
+            work, LOG_INFO, "order_processed",
+            json_pack("{s:o,s:o}", "status", log_text(answer->order_status), "result", log_text(answer->result_text)));
         finish(work, MESSAGE_DONE);
         break;
-    case SETTLEMENT_ORDER_NOT_FOUND:
-        log_failed(work, LOG_ERROR, answer->error);
-        move_to_dead_letters(work, DEAD_LETTER_ORDER_NOT_FOUND, answer->error);
+    case HANDLING_FAILED:
+        fail(work, answer);
         break;
-    case SETTLEMENT_FAILED:
-        if (work->tries >= work->services->maximum_receive_count) {
-            log_failed(work, LOG_ERROR, answer->error);
-            move_to_dead_letters(work, DEAD_LETTER_MAX_RETRIES, answer->error);
+    case HANDLING_BUSY:
+        log_failed(work, LOG_WARN, answer->error);
+        finish(work, MESSAGE_BUSY);
+        break;
+    case HANDLING_HOPELESS:
+        if (strcmp(answer->reason, DEAD_LETTER_INVALID_BODY) == 0) {
+            metrics_count(METRIC_INVALID_MESSAGES);
+            log_work(work, LOG_WARN, "invalid_message_body", json_pack("{s:o}", "error", log_text(answer->error)));
         } else {
-            log_failed(work, LOG_WARN, answer->error);
-            finish(work, MESSAGE_FAILED);
+            log_failed(work, LOG_ERROR, answer->error);
         }
+        move_to_dead_letters(work, answer->reason, answer->error);
         break;
-    case SETTLEMENT_DATABASE_AWAY:
+    case HANDLING_DATABASE_AWAY:
         log_failed(work, LOG_WARN, answer->error);
         finish(work, MESSAGE_DATABASE_AWAY);
         break;
@@ -129,7 +163,7 @@ static void move_to_dead_letters(struct message_work *work, const char *reason, 
         .reason = reason,
         .error = error,
         .receive_count = work->message->receive_count,
-        .order_id = work->order_id,
+        .order_id = work->content.order_id,
         .request_id = work->request_id,
     };
 
@@ -137,29 +171,22 @@ static void move_to_dead_letters(struct message_work *work, const char *reason, 
     work->move = dead_letter_start(work->services->dead_letters, &letter, take_move, work);
 }
 
-static json_t *known_order(const struct message_work *work) {
-    return work->order_id > 0 ? json_integer(work->order_id) : json_null();
-}
-
 static void take_move(void *context, const struct dead_letter_answer *answer) {
     struct message_work *work = context;
     const struct message_work_services *services = work->services;
-    const struct sqs_received_message *message = work->message;
 
     work->move = NULL;
     if (answer->error == NULL) {
-        log_event(LOG_WARN, "message_moved_to_dlq",
-                  json_pack("{s:o,s:o,s:o,s:i,s:i,s:o,s:s}", "requestId", log_text(work->request_id), "orderId",
-                            known_order(work), "messageId", log_text(message->message_id), "receiveCount",
-                            message->receive_count, "maxReceiveCount", services->maximum_receive_count, "dlqUrl",
-                            log_text(services->dead_letters->dlq_url), "reason", work->reason));
+        metrics_count(METRIC_DEAD_LETTERS);
+        log_work(work, LOG_WARN, "message_moved_to_dlq",
+                 json_pack("{s:i,s:o,s:s}", "maxReceiveCount", maximum_tries(work), "dlqUrl",
+                           log_text(services->dead_letters->dlq_url), "reason", work->reason));
         finish(work, MESSAGE_DONE);
         return;
     }
-    log_event(LOG_ERROR, "dlq_move_failed",
-              json_pack("{s:o,s:o,s:o,s:i,s:s,s:s,s:o}", "requestId", log_text(work->request_id), "orderId",
-                        known_order(work), "messageId", log_text(message->message_id), "receiveCount",
-                        message->receive_count, "reason", work->reason, "step", answer->failed_step, "error",
-                        log_text(answer->error)));
+    metrics_count(METRIC_DEAD_LETTER_MOVES_FAILED);
+    log_work(work, LOG_ERROR, "dlq_move_failed",
+             json_pack("{s:s,s:s,s:o}", "reason", work->reason, "step", answer->failed_step, "error",
+                       log_text(answer->error)));
     finish(work, answer->not_begun ? MESSAGE_DATABASE_AWAY : MESSAGE_FAILED);
 }

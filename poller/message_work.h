@@ -1,24 +1,25 @@
 /*
- * The work on one message of the queue, from its body to its end: settled, moved to the dead letters, or to be tried
+ * The work on one message of the queue, from its body to its end: handled, moved to the dead letters, or to be tried
  * again. Every way that a message can go is in message_work.c; receiving, deleting and visibility are the consumer's.
  */
 #ifndef SHOP_POLLER_MESSAGE_WORK_H
 #define SHOP_POLLER_MESSAGE_WORK_H
 
 #include "dead_letter.h"
-#include "settlement.h"
+#include "handling.h"
 #include "sqs_protocol.h"
 
 /* What every message's work needs; has to outlive it. */
 struct message_work_services {
-    const struct settlement_services *settlements;
+    const struct handling_services *handlings;
     const struct dead_letter_services *dead_letters;
-    int maximum_receive_count; /* how many times a message is tried */
 };
 
 enum message_work_result {
     MESSAGE_DONE,          /* committed, or kept among the dead letters: delete it */
     MESSAGE_FAILED,        /* to be delivered again, later */
+    MESSAGE_BUSY,          /* to be delivered again, later; this was no try */
+    MESSAGE_UNDECIDED,     /* the last try may still take effect: to be delivered again, as the last try once more */
     MESSAGE_DATABASE_AWAY, /* it had no try, because the database cannot serve anyone just now */
 };
 

@@ -13,8 +13,11 @@
 #include "database.h"
 #include "loop.h"
 
-/* The topic of messages that ask for an order's payment. */
-#define OUTBOX_TOPIC_PAYMENT "payment"
+/* Topics, as shop.outbox knows them. */
+#define OUTBOX_TOPIC_PAYMENT "payment" /* an order's payment is asked for */
+#define OUTBOX_TOPIC_REFUND  "refund"  /* money is to go back */
+#define OUTBOX_TOPIC_INTAKE  "intake"  /* an accepted order is to be processed */
+#define OUTBOX_TOPIC_REDRIVE "redrive" /* a dead letter is to be tried again, whatever it is about */
 
 struct outbox;
 

@@ -7,6 +7,8 @@
 #include "claim_pace.h"
 #include "clock.h"
 #include "log.h"
+#include "message_content.h"
+#include "metrics.h"
 #include "allocation.h"
 
 /* Rows that may be in hand: eight batches under way at once. */
@@ -15,7 +17,8 @@
 /* Longest wait between two tries of one send. */
 #define RETRY_DELAY_MAXIMUM_MS 30000
 
-/* What is added to the time that all tries of a send can take, for the calls to the database around it. */
+/* What is added to the time that all tries of a send, or the try of a row that is not sent, can take, for the calls to
+ * the database around it. */
 #define LEASE_MARGIN_MS 30000
 
 /* Waits before a released row is due again. */
@@ -50,13 +53,16 @@ static void take_rows(void *context, struct outbox_row *rows, size_t count, cons
 static void send_batch_now(void *context);
 static void take_send_answer(void *context, const struct sqs_answer *answer);
 
-/* lease_for gives how long a claim has to last so that no send outlives it. */
+/* lease_for gives how long a claim has to last so that no send and no try outlives it. */
 static int lease_for(const struct outbox_relay_settings *settings) {
     int64_t lease = LEASE_MARGIN_MS;
     int i;
 
     for (i = 0; i <= settings->maximum_retries; i++) {
         lease += SQS_CALL_TIMEOUT_MS + backoff_ceiling_ms(settings->retry_delay_ms, RETRY_DELAY_MAXIMUM_MS, i + 1);
+    }
+    if (lease < settings->handling_ms + LEASE_MARGIN_MS) {
+        lease = settings->handling_ms + LEASE_MARGIN_MS;
     }
     return (int)lease;
 }
@@ -140,18 +146,42 @@ static void release_row(struct outbox_relay *relay, struct outbox_row *row, cons
                         int64_t lease_end_ms) {
     int64_t retry_after_ms = backoff_delay_ms(RELEASE_BASE_MS, maximum_ms, row->attempts);
 
+    metrics_count(METRIC_PUBLISHES_FAILED);
     log_failure(row, error, retry_after_ms);
     outbox_release(relay->settings.outbox, &row->id, 1, error, retry_after_ms, lease_end_ms);
     outbox_row_clear(row);
 }
 
+/* attributes_of makes the MessageAttributes of a row's message. The caller owns the reference. */
+static json_t *attributes_of(const struct outbox_row *row) {
+    json_t *attributes = json_object();
+
+    sqs_string_attribute(attributes, "requestId", row->request_id);
+    sqs_string_attribute(attributes, "traceparent", row->traceparent);
+    if (strcmp(row->topic, OUTBOX_TOPIC_INTAKE) == 0) {
+        struct message_content content;
+        const char *error;
+
+        message_content_read(row->body, &content, &error);
+        sqs_string_attribute(attributes, "order_id", content.order_key);
+        sqs_string_attribute(attributes, "customer_id", content.customer_key);
+        message_content_clear(&content);
+    }
+    return attributes;
+}
+
 /* message_bytes gives what a row counts towards the size of a batch: body, and attributes with their names and types.
  */
 static size_t message_bytes(const struct outbox_row *row) {
+    json_t *attributes = attributes_of(row);
     size_t bytes = strlen(row->body);
+    const char *name;
+    json_t *attribute;
 
-    bytes += row->request_id != NULL ? strlen(row->request_id) + strlen("requestIdString") : 0;
-    bytes += row->traceparent != NULL ? strlen(row->traceparent) + strlen("traceparentString") : 0;
+    json_object_foreach(attributes, name, attribute) {
+        bytes += strlen(name) + strlen("String") + strlen(sqs_attribute_text(attributes, name));
+    }
+    json_decref(attributes);
     return bytes;
 }
 
@@ -190,15 +220,22 @@ static void give_back_unused(struct outbox_relay *relay, struct outbox_row *rows
     }
 }
 
+/* is_for_queue tells whether messages of a topic go over the queue. Refunds do not: they are the shop's own business
+ * with its payment provider. */
+static bool is_for_queue(const char *topic) {
+    return strcmp(topic, OUTBOX_TOPIC_REFUND) != 0;
+}
+
+/* send_rows puts the rows on their way. */
 static void send_rows(struct outbox_relay *relay, struct outbox_row *rows, size_t count, int64_t lease_end_ms) {
     struct send_batch *batch = NULL;
     size_t i;
 
     for (i = 0; i < count; i++) {
-        if (rows[i].body == NULL || strcmp(rows[i].topic, OUTBOX_TOPIC_PAYMENT) != 0) {
-            release_row(relay, &rows[i], "no queue is known for this topic", RELEASE_REFUSED_MAXIMUM_MS, lease_end_ms);
-        } else {
+        if (is_for_queue(rows[i].topic)) {
             batch = add_row(batch, relay, &rows[i], lease_end_ms);
+        } else {
+            embedded_queue_take(relay->settings.own, &rows[i], lease_end_ms);
         }
     }
     if (batch != NULL) {
@@ -242,9 +279,7 @@ static void send_batch_now(void *context) {
 
     for (i = 0; i < batch->count; i++) {
         messages[i].body = batch->rows[i].body;
-        messages[i].attributes = json_object();
-        sqs_string_attribute(messages[i].attributes, "requestId", batch->rows[i].request_id);
-        sqs_string_attribute(messages[i].attributes, "traceparent", batch->rows[i].traceparent);
+        messages[i].attributes = attributes_of(&batch->rows[i]);
     }
     body = sqs_encode_send_batch(relay->settings.queue_url, messages, batch->count);
     for (i = 0; i < batch->count; i++) {
@@ -300,6 +335,7 @@ static void sort_outcomes(struct send_batch *batch, const struct sqs_entry_outco
 
         if (error->class == SQS_NO_ERROR) {
             delivered[delivered_count++] = row->id;
+            metrics_count(METRIC_MESSAGES_PUBLISHED);
             log_published(row, outcomes[i].message_id);
             outbox_row_clear(row);
         } else if (may_retry(batch, error->class)) {

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "database.h"
+#include "embedded_queue.h"
 #include "loop.h"
 #include "outbox.h"
 #include "sqs_client.h"
@@ -22,8 +23,10 @@ struct outbox_relay_settings {
     struct outbox *outbox;
     struct sqs_client *sqs;
     const char *queue_url;
-    int maximum_retries; /* of a send, before its rows are released with the error */
-    int retry_delay_ms;  /* base of the backoff between them */
+    struct embedded_queue *own; /* handles what is not for the queue */
+    int handling_ms;            /* how long a try of such a row may take */
+    int maximum_retries;        /* of a send, before its rows are released with the error */
+    int retry_delay_ms;         /* base of the backoff between them */
 };
 
 struct outbox_relay *outbox_relay_create(const struct outbox_relay_settings *settings);

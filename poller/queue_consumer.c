@@ -6,6 +6,7 @@
 #include "backoff.h"
 #include "clock.h"
 #include "log.h"
+#include "metrics.h"
 #include "excused_receives.h"
 #include "allocation.h"
 #include "receipt_batcher.h"
@@ -34,6 +35,12 @@
 /* Waits after the database turned out to be away although it is connected. */
 #define DATABASE_PAUSE_BASE_MS    500
 #define DATABASE_PAUSE_MAXIMUM_MS 10000
+
+/*
+ * What a message whose last try may still take effect waits at least. Its cancelled call has ended by then, also where
+ * another poller gets the message, which does not know that this receive did not count.
+ */
+#define UNDECIDED_DELAY_MS 5000
 
 struct receive_call {
     struct list_place place;
@@ -202,6 +209,7 @@ static void note_failure(struct queue_consumer *consumer, const struct sqs_error
     int64_t pause_ms;
     char *text = sqs_error_text(error);
 
+    metrics_count(METRIC_POLLS_FAILED);
     consumer->receive_failures++;
     consumer->receives_wanted = 1;
     pause_ms = RECEIVE_PAUSE_LEAST_MS + backoff_delay_ms(RECEIVE_PAUSE_BASE_MS, maximum_ms, consumer->receive_failures);
@@ -214,6 +222,7 @@ static void note_failure(struct queue_consumer *consumer, const struct sqs_error
 
 /* note_success adapts how many receives run side by side, and keeps empty ones apart even when they come back early. */
 static void note_success(struct queue_consumer *consumer, const struct receive_call *receive, int received) {
+    metrics_note_poll();
     consumer->receive_failures = 0;
     if (received == 0) {
         consumer->next_receive_ms = receive->started_ms + consumer->settings.idle_delay_ms;
@@ -340,6 +349,14 @@ static void take_work_result(void *context, const struct sqs_received_message *m
         break;
     case MESSAGE_FAILED:
         give_back(consumer, message, settlement_retry_delay_ms(held->tries));
+        break;
+    case MESSAGE_BUSY:
+        excused_receives_add(consumer->excused, message->message_id);
+        give_back(consumer, message, settlement_retry_delay_ms(held->tries));
+        break;
+    case MESSAGE_UNDECIDED:
+        excused_receives_add(consumer->excused, message->message_id);
+        give_back(consumer, message, UNDECIDED_DELAY_MS + settlement_retry_delay_ms(held->tries));
         break;
     case MESSAGE_DATABASE_AWAY:
         pause_for_database(consumer, message);

@@ -119,17 +119,10 @@ static void report_failure(void *context) {
     finish(settlement, &answer);
 }
 
-/* text_of gives a field of the first row, or NULL when it is SQL NULL or not there. */
-static const char *text_of(const PGresult *rows, int column) {
-    return PQntuples(rows) > 0 && PQnfields(rows) > column && !PQgetisnull(rows, 0, column)
-               ? PQgetvalue(rows, 0, column)
-               : NULL;
-}
-
 /* read_result translates the row that settle_payment gave. */
 static void read_result(const PGresult *rows, struct settlement_answer *answer) {
-    answer->result_text = text_of(rows, 0);
-    answer->order_status = text_of(rows, 1);
+    answer->result_text = database_row_text(rows, 0);
+    answer->order_status = database_row_text(rows, 1);
     if (answer->result_text != NULL && strcmp(answer->result_text, "settled") == 0) {
         answer->result = SETTLEMENT_SETTLED;
     } else if (answer->result_text != NULL && strcmp(answer->result_text, "already_settled") == 0) {
@@ -148,7 +141,7 @@ static void take_database_answer(void *context, const struct database_answer *da
     struct settlement_answer answer = {0};
     char *failure = NULL;
 
-    switch (database_verdict_of(database_answer)) {
+    switch (database_work_verdict(settlement->services->pool, database_answer)) {
     case DATABASE_DONE:
         read_result(database_answer->result, &answer);
         break;
@@ -157,11 +150,8 @@ static void take_database_answer(void *context, const struct database_answer *da
         break;
     case DATABASE_REFUSED:
         answer.result = SETTLEMENT_FAILED;
+        answer.inconclusive = database_answer_is_inconclusive(database_answer);
         break;
-    }
-    if (database_answer->outcome == DATABASE_LOST && !database_pool_connected(settlement->services->pool)) {
-        answer.result =
-            SETTLEMENT_DATABASE_AWAY; /* the server went away under the call, which is not the call's fault */
     }
     if (database_answer->outcome != DATABASE_OK) {
         answer.error = failure = database_failure_text(database_answer);

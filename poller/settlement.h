@@ -30,12 +30,13 @@ enum settlement_result {
     SETTLEMENT_SETTLED,
     SETTLEMENT_ALREADY_SETTLED,
     SETTLEMENT_ORDER_NOT_FOUND,
-    SETTLEMENT_FAILED,        /* this order failed; whether something was committed may be unknown */
+    SETTLEMENT_FAILED,        /* this order failed */
     SETTLEMENT_DATABASE_AWAY, /* nothing can be settled just now; it is no fault of this order */
 };
 
 struct settlement_answer {
     enum settlement_result result;
+    bool inconclusive;        /* FAILED: the call may still take effect, or another one holds the order */
     const char *result_text;  /* as the database said it: "settled"; NULL when it said nothing */
     const char *order_status; /* "CONFIRMED"; NULL where unknown */
     const char *error;        /* why it failed; NULL when it did not */

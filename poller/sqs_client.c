@@ -30,12 +30,17 @@ struct sqs_call {
     void *context;
     struct http_call *http_call;     /* NULL while no request is under way */
     struct loop_timer failure_timer; /* tells a failure that was found before anything was sent */
+    struct loop_timer renewal_timer; /* while it waits for other credentials */
+    unsigned generation;             /* of the credentials that it was signed with */
+    time_t clock_correction;         /* that it was signed with */
+    struct sqs_error refusal;        /* why it waits for them */
     bool credentials_renewed, clock_corrected;
 };
 
 static void start_request(struct sqs_call *call);
 static void handle_answer(void *context, const struct http_answer *http_answer);
 static void report_unsent(void *context);
+static void await_credentials(void *context);
 
 struct sqs_client *sqs_client_create(const struct sqs_client_settings *settings) {
     struct sqs_client *client = memory_allocate(sizeof(*client));
@@ -64,6 +69,7 @@ struct sqs_call *sqs_client_call(struct sqs_client *client, const char *action, 
 
 static void free_call(struct sqs_call *call) {
     loop_disarm(&call->failure_timer);
+    loop_disarm(&call->renewal_timer);
     free(call->body);
     free(call);
 }
@@ -146,6 +152,8 @@ static void start_request(struct sqs_call *call) {
     size_t count = token != NULL ? SIGNED_HEADERS : SIGNED_HEADERS - 1;
     char *authorization = NULL;
 
+    call->generation = credential_store_generation(settings->credentials);
+    call->clock_correction = call->client->clock_correction;
     sigv4_timestamp(time(NULL) + call->client->clock_correction, timestamp);
     if (call->body != NULL) {
         authorization = sign(call, timestamp, headers, count);
@@ -179,15 +187,41 @@ static bool correct_clock(struct sqs_client *client, const struct http_answer *a
     return true;
 }
 
-/* repair removes the cause of a refusal where it can; true when the call is worth one more try. */
-static bool repair(struct sqs_call *call, const struct sqs_error *error, const struct http_answer *answer) {
-    if (error->class == SQS_ERROR_CREDENTIALS && !call->credentials_renewed) {
-        call->credentials_renewed = true;
-        return credential_store_renew(call->client->settings.credentials);
+/* How often a call that waits for other credentials looks for them, in milliseconds. */
+#define RENEWAL_LOOK_MS 20
+
+/* await_credentials repeats a call once there are other credentials than those that were refused, and finishes it with
+ * the refusal when there are none. */
+static void await_credentials(void *context) {
+    struct sqs_call *call = context;
+    struct credential_store *credentials = call->client->settings.credentials;
+    struct sqs_answer answer = {.error = call->refusal};
+
+    if (credential_store_is_renewing(credentials)) {
+        loop_arm(call->client->settings.loop, &call->renewal_timer, RENEWAL_LOOK_MS, await_credentials, call);
+    } else if (credential_store_generation(credentials) != call->generation) {
+        start_request(call);
+    } else {
+        finish(call, &answer);
     }
+}
+
+/* renew sees to other credentials, unless another call did since this one was signed. */
+static void renew(struct sqs_call *call, const struct sqs_error *refusal) {
+    call->credentials_renewed = true;
+    call->refusal = *refusal;
+    if (credential_store_generation(call->client->settings.credentials) == call->generation) {
+        credential_store_begin_renewal(call->client->settings.credentials);
+    }
+    loop_arm(call->client->settings.loop, &call->renewal_timer, 0, await_credentials, call);
+}
+
+/* repair removes the cause of a refusal where it can; true when the call is worth one more try at once. */
+static bool repair(struct sqs_call *call, const struct sqs_error *error, const struct http_answer *answer) {
     if (error->class == SQS_ERROR_CLOCK && !call->clock_corrected) {
         call->clock_corrected = true;
-        return correct_clock(call->client, answer);
+        /* Another call that was refused at the same time may have corrected it already. */
+        return call->clock_correction != call->client->clock_correction || correct_clock(call->client, answer);
     }
     return false;
 }
@@ -203,6 +237,10 @@ static void handle_answer(void *context, const struct http_answer *http_answer) 
         sqs_decode_error(http_answer->status, http_answer->body, http_answer->body_length,
                          http_answer_header(http_answer, "x-amzn-errortype"),
                          http_answer_header(http_answer, "x-amzn-query-error"), &answer.error);
+    }
+    if (answer.error.class == SQS_ERROR_CREDENTIALS && !call->credentials_renewed) {
+        renew(call, &answer.error);
+        return;
     }
     if (repair(call, &answer.error, http_answer)) {
         start_request(call);

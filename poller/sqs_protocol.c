@@ -114,6 +114,11 @@ char *sqs_encode_receive(const char *queue_url, int maximum, int wait_seconds, i
                             "ApproximateReceiveCount", "MessageAttributeNames", "All"));
 }
 
+char *sqs_encode_get_depth(const char *queue_url) {
+    return encode(json_pack("{s:s,s:[s,s]}", "QueueUrl", queue_url, "AttributeNames", "ApproximateNumberOfMessages",
+                            "ApproximateNumberOfMessagesNotVisible"));
+}
+
 char *sqs_encode_delete_batch(const char *queue_url, const char *const *receipt_handles, size_t count) {
     json_t *batch = new_batch(queue_url);
     size_t i;
@@ -241,6 +246,19 @@ void sqs_decode_batch(const char *body, size_t length, struct sqs_entry_outcome 
         }
     }
     json_decref(answer);
+}
+
+int64_t sqs_decode_depth(const char *body, size_t length) {
+    json_t *answer = decode_object(body, length);
+    const json_t *attributes = json_object_get(answer, "Attributes");
+    int64_t waiting, in_flight, depth = -1;
+
+    if (text_to_int64(text_member(attributes, "ApproximateNumberOfMessages"), 0, INT32_MAX, &waiting) &&
+        text_to_int64(text_member(attributes, "ApproximateNumberOfMessagesNotVisible"), 0, INT32_MAX, &in_flight)) {
+        depth = waiting + in_flight;
+    }
+    json_decref(answer);
+    return depth;
 }
 
 void sqs_decode_sent_id(const char *body, size_t length, char message_id[SQS_MESSAGE_ID_SIZE]) {

@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Limits of SQS ("Amazon SQS message quotas"). */
 #define SQS_BATCH_ENTRIES        10
@@ -73,6 +74,12 @@ char *sqs_encode_send_batch(const char *queue_url, const struct sqs_outgoing_mes
 char *sqs_encode_receive(const char *queue_url, int maximum, int wait_seconds, int visibility_seconds);
 char *sqs_encode_delete_batch(const char *queue_url, const char *const *receipt_handles, size_t count);
 char *sqs_encode_visibility_batch(const char *queue_url, const struct sqs_visibility_change *changes, size_t count);
+
+/* sqs_encode_get_depth asks GetQueueAttributes how many messages are on the queue. */
+char *sqs_encode_get_depth(const char *queue_url);
+
+/* sqs_decode_depth gives the number of messages, waiting and in flight, from its answer; -1 when it does not tell. */
+int64_t sqs_decode_depth(const char *body, size_t length);
 
 /*
  * sqs_decode_receive reads the answer of ReceiveMessage. Returns false when it is no such answer. messages has room for

@@ -1,13 +1,18 @@
 #include "worker.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "allocation.h"
+#include "duties.h"
 #include "embedded_queue.h"
 #include "log.h"
 #include "loop.h"
+#include "metrics.h"
+#include "monitor.h"
 #include "outbox.h"
 #include "outbox_relay.h"
 #include "payment.h"
@@ -28,6 +33,10 @@
 /* The part of the grace period that is kept for giving back what could not be finished: a quarter, at most this. */
 #define LAST_CALL_MARGIN_MS 1500
 
+/* What is added to the time limit of a poll before the poller counts as stalled: longer than any pause between polls.
+ */
+#define STALLED_MARGIN_MS 60000
+
 struct worker {
     const struct poller_configuration *configuration;
     struct loop *loop;
@@ -37,11 +46,14 @@ struct worker {
     struct sqs_client *sqs;
     struct outbox *outbox;
     struct settlement_services settlements;
+    struct handling_services handlings;
     struct dead_letter_services dead_letters;
     struct message_work_services message_work;
     struct outbox_relay *relay;      /* with a queue; else NULL */
     struct queue_consumer *consumer; /* with a queue; else NULL */
-    struct embedded_queue *embedded; /* without a queue; else NULL */
+    struct duties *duties;
+    struct monitor *monitor;         /* NULL without POLLER_PORT */
+    struct embedded_queue *embedded; /* with a queue it handles what does not go over it */
 
     int signals; /* received so far */
     int exit_code;
@@ -50,6 +62,7 @@ struct worker {
 };
 
 static void take_signal(void *context, int signal_number);
+static size_t in_hand(const struct worker *worker);
 static void end_round(void *context);
 
 /* ---- making ---- */
@@ -87,10 +100,14 @@ static void fill_services(struct worker *worker) {
         .store_id = configuration->shared.store_id,
         .timeout_ms = DEAD_LETTER_TIMEOUT_MS,
     };
-    worker->message_work = (struct message_work_services){
+    worker->handlings = (struct handling_services){
         .settlements = &worker->settlements,
+        .payment_tries = (int)configuration->maximum_receive_count,
+        .intake_tries = (int)configuration->intake_maximum_receive_count,
+    };
+    worker->message_work = (struct message_work_services){
+        .handlings = &worker->handlings,
         .dead_letters = &worker->dead_letters,
-        .maximum_receive_count = (int)configuration->maximum_receive_count,
     };
 }
 
@@ -113,6 +130,8 @@ static struct outbox_relay *create_relay(const struct worker *worker) {
         .outbox = worker->outbox,
         .sqs = worker->sqs,
         .queue_url = worker->configuration->queue_url,
+        .own = worker->embedded,
+        .handling_ms = (int)worker->configuration->process_timeout_ms,
         .maximum_retries = (int)worker->configuration->send_maximum_retries,
         .retry_delay_ms = (int)worker->configuration->send_retry_delay_ms,
     };
@@ -147,9 +166,9 @@ static struct embedded_queue *create_embedded(const struct worker *worker) {
         .loop = worker->loop,
         .pool = worker->pool,
         .outbox = worker->outbox,
-        .settlements = &worker->settlements,
+        .handlings = &worker->handlings,
         .dead_letters = &worker->dead_letters,
-        .maximum_tries = (int)configuration->maximum_receive_count,
+        .claims = configuration->queue_url == NULL,
         /* Twice the connections, so that none of them waits while the next rows are claimed. */
         .capacity = (int)configuration->shared.db_pool_max * 2,
         .lease_ms = (int)configuration->process_timeout_ms + EMBEDDED_LEASE_MARGIN_MS,
@@ -158,13 +177,60 @@ static struct embedded_queue *create_embedded(const struct worker *worker) {
     return embedded_queue_create(&embedded);
 }
 
-struct worker *worker_create(const struct poller_configuration *configuration, struct credential_store *credentials) {
+static struct duties *create_duties(const struct worker *worker) {
+    const struct poller_configuration *configuration = worker->configuration;
+    struct duties_settings duties = {
+        .loop = worker->loop,
+        .pool = worker->pool,
+        .sqs = worker->sqs,
+        .queue_url = configuration->queue_url,
+        .dlq_url = worker->dead_letters.dlq_url,
+        .store_id = configuration->shared.store_id,
+        .maintenance_interval_seconds = configuration->maintenance_interval_seconds,
+    };
+
+    return duties_create(&duties);
+}
+
+/* fill_gauges is asked by the monitor for the numbers of now. */
+static void fill_gauges(void *context, struct metrics_gauges *gauges) {
+    const struct worker *worker = context;
+    struct database_pool_statistics pool = database_pool_statistics_of(worker->pool);
+
+    gauges->in_hand = (int64_t)in_hand(worker);
+    gauges->queue_depth = duties_queue_depth(worker->duties);
+    gauges->dlq_depth = duties_dlq_depth(worker->duties);
+    gauges->connections = pool.open;
+    gauges->calls_waiting = pool.waiting;
+}
+
+static bool open_monitor(struct worker *worker, char *error, size_t error_size) {
+    const struct poller_configuration *configuration = worker->configuration;
+    struct monitor_settings monitor = {
+        .loop = worker->loop,
+        .address = configuration->bind_address,
+        .port = (int)configuration->monitor_port,
+        .stalled_ms = configuration->poll_timeout_ms + STALLED_MARGIN_MS,
+        .gauges = fill_gauges,
+        .context = worker,
+    };
+
+    if (configuration->monitor_port == 0) {
+        return true;
+    }
+    worker->monitor = monitor_open(&monitor, error, error_size);
+    return worker->monitor != NULL;
+}
+
+struct worker *worker_create(const struct poller_configuration *configuration, struct credential_store *credentials,
+                             char *error, size_t error_size) {
     struct worker *worker = memory_allocate(sizeof(*worker));
 
     worker->configuration = configuration;
     worker->loop = loop_create(take_signal, worker);
     worker->pool = worker->loop != NULL ? create_pool(configuration) : NULL;
     if (worker->pool == NULL) {
+        snprintf(error, error_size, "%s", strerror(errno));
         worker_destroy(worker);
         return NULL;
     }
@@ -178,11 +244,16 @@ struct worker *worker_create(const struct poller_configuration *configuration, s
         worker->sqs = create_sqs_client(worker, credentials);
     }
     fill_services(worker);
+    worker->embedded = create_embedded(worker);
     if (configuration->queue_url != NULL) {
         worker->relay = create_relay(worker);
         worker->consumer = create_consumer(worker);
-    } else {
-        worker->embedded = create_embedded(worker);
+    }
+    worker->duties = create_duties(worker);
+    metrics_start();
+    if (!open_monitor(worker, error, error_size)) {
+        worker_destroy(worker);
+        return NULL;
     }
     return worker;
 }
@@ -194,6 +265,8 @@ void worker_destroy(struct worker *worker) {
     queue_consumer_destroy(worker->consumer);
     outbox_relay_destroy(worker->relay);
     embedded_queue_destroy(worker->embedded);
+    duties_destroy(worker->duties);
+    monitor_close(worker->monitor);
     outbox_destroy(worker->outbox);
     sqs_client_destroy(worker->sqs);
     http_client_destroy(worker->http);
@@ -238,14 +311,14 @@ int worker_run(struct worker *worker) {
 
 /* in_hand tells how many messages or rows are being worked on. */
 static size_t in_hand(const struct worker *worker) {
-    return worker->consumer != NULL ? queue_consumer_in_hand(worker->consumer)
-                                    : embedded_queue_in_hand(worker->embedded);
+    return embedded_queue_in_hand(worker->embedded) +
+           (worker->consumer != NULL ? queue_consumer_in_hand(worker->consumer) : 0);
 }
 
 static bool is_idle(const struct worker *worker) {
-    bool idle = worker->consumer != NULL
-                    ? queue_consumer_is_idle(worker->consumer) && outbox_relay_is_idle(worker->relay)
-                    : embedded_queue_is_idle(worker->embedded);
+    bool idle =
+        embedded_queue_is_idle(worker->embedded) &&
+        (worker->consumer == NULL || (queue_consumer_is_idle(worker->consumer) && outbox_relay_is_idle(worker->relay)));
 
     return idle && outbox_is_settled(worker->outbox);
 }
@@ -305,9 +378,8 @@ static void make_last_call(void *context) {
         queue_consumer_abandon(worker->consumer);
         outbox_relay_abandon(worker->relay);
         loop_arm(worker->loop, &worker->last_call_timer, margin_ms(worker) / 2, abort_receives, worker);
-    } else {
-        embedded_queue_abandon(worker->embedded);
     }
+    embedded_queue_abandon(worker->embedded);
 }
 
 static void end_grace(void *context) {
@@ -333,9 +405,9 @@ static void begin_stop(struct worker *worker, int signal_number) {
     if (worker->consumer != NULL) {
         outbox_relay_stop(worker->relay);
         queue_consumer_stop(worker->consumer);
-    } else {
-        embedded_queue_stop(worker->embedded);
     }
+    embedded_queue_stop(worker->embedded);
+    duties_stop(worker->duties);
 }
 
 /* take_signal begins the stop at the first signal, makes the last call at the second and ends at the third. */

@@ -18,6 +18,7 @@
 #include "errors.h"
 #include "idempotency.h"
 #include "intake_document.h"
+#include "intake_lock.h"
 #include "inventory.h"
 #include "money.h"
 #include "order_state.h"
@@ -107,14 +108,20 @@ static Row *find_by_external_id(Tables *tables, const RequestContext *context, c
                     ROW_KEY(Int32GetDatum(context->store_id), CStringGetTextDatum(external_id)));
 }
 
+/* is_same_order tells whether the stored document asks for the same. */
+static bool is_same_order(const Row *intake, const uint8 *fingerprint) {
+    bytea *stored = DatumGetByteaPP(row_datum(intake, INTAKE_FINGERPRINT));
+
+    return VARSIZE_ANY_EXHDR(stored) == PG_SHA256_DIGEST_LENGTH &&
+           memcmp(VARDATA_ANY(stored), fingerprint, PG_SHA256_DIGEST_LENGTH) == 0;
+}
+
 /* accept_again answers for an order id that is known: the same order again, or another one with its id. */
 static Response accept_again(const RequestContext *context, const IntakeDocument *document, const Row *intake,
                              const uint8 *fingerprint) {
-    bytea *stored = DatumGetByteaPP(row_datum(intake, INTAKE_FINGERPRINT));
     Response response;
 
-    if (VARSIZE_ANY_EXHDR(stored) != PG_SHA256_DIGEST_LENGTH ||
-        memcmp(VARDATA_ANY(stored), fingerprint, PG_SHA256_DIGEST_LENGTH) != 0)
+    if (!is_same_order(intake, fingerprint))
         return problem(PROBLEM_ORDER_ID_REUSED, context->request_id,
                        "This order_id was already used for a different order");
     response = accepted(document, row_int64(intake, INTAKE_ORDER_ID));
@@ -140,7 +147,6 @@ static Response accept_locked(Tables *tables, const RequestContext *context, con
 /* accept takes the locks, answers a replay, or accepts and keeps the answer. */
 static Response accept(const RequestContext *context, IntakeDocument *document, const char *normalised_key) {
     IdempotencyKey key;
-    IdempotencyKey id;
     Response response;
     Tables *tables;
 
@@ -149,8 +155,7 @@ static Response accept(const RequestContext *context, IntakeDocument *document, 
         return response;
     if (document->order_id == NULL)
         document->order_id = DatumGetCString(OidFunctionCall1(F_UUID_OUT, OidFunctionCall0(F_GEN_RANDOM_UUID)));
-    idempotency_init(&id, context, 0, "intake order_id", document->order_id, "");
-    if (!idempotency_lock(&id, &response))
+    if (!intake_lock(context, document->order_id, &response))
         return response;
     tables = tables_begin("shop.accept_order");
     if (!idempotency_replay(tables, &key, &response)) {
@@ -287,6 +292,9 @@ static IngestResult ingest(Tables *tables, const RequestContext *context, Intake
         order_id = row_int64(write_order(tables, context, document, fingerprint, SOURCE_QUEUE), ORDER_ID);
         tables_look_again(tables);
     } else {
+        if (!is_same_order(intake, fingerprint))
+            return (IngestResult){.result = "invalid_message_body",
+                                  .detail = "order_id was already used for a different order"};
         order_id = row_int64(intake, INTAKE_ORDER_ID);
     }
     return process(tables, context, document, order_id);
@@ -294,7 +302,6 @@ static IngestResult ingest(Tables *tables, const RequestContext *context, Intake
 
 /* ingest_document refuses what can never be processed, and otherwise does the work under the lock of the order's id. */
 static IngestResult ingest_document(const RequestContext *context, IntakeDocument *document, int64 outbox_id) {
-    IdempotencyKey id;
     IdempotencyKey content;
     IngestResult result;
     Response busy;
@@ -311,12 +318,11 @@ static IngestResult ingest_document(const RequestContext *context, IntakeDocumen
                                                  document->given_total / 100, (int)(document->given_total % 100),
                                                  document->total / 100, (int)(document->total % 100))};
     idempotency_init(&content, context, 0, "", NULL, meaning(document));
-    idempotency_init(&id, context, 0, "intake order_id", document->order_id, "");
-    if (!idempotency_lock(&id, &busy))
+    if (!intake_lock(context, document->order_id, &busy))
         return (IngestResult){.result = "busy", .detail = "another delivery of this order is being processed"};
     tables = tables_begin("shop.ingest_order");
     result = ingest(tables, context, document, content.fingerprint);
-    if (outbox_id != 0)
+    if (outbox_id != 0 && result.order_status != NULL)
         outbox_mark_delivered(tables, context, outbox_id);
     tables_end(tables);
     return result;

@@ -40,7 +40,9 @@ static int compare_products(const void *left, const void *right) {
     return a->product_id < b->product_id ? -1 : a->product_id > b->product_id;
 }
 
-void inventory_lock(Tables *tables, const RequestContext *context, StockLines *lines) {
+/* lock_levels sorts the lines by product and locks the level of each product once. */
+static void lock_levels(Tables *tables, const RequestContext *context, StockLines *lines,
+                        Row *(*lock)(Tables *, IndexId, Datum *, int)) {
     if (lines->count > 1)
         qsort(lines->line, lines->count, sizeof(StockLine), compare_products);
     for (int i = 0; i < lines->count; i++) {
@@ -52,9 +54,17 @@ void inventory_lock(Tables *tables, const RequestContext *context, StockLines *l
         }
         line->level = palloc0(sizeof(StockLevel));
         line->level->price = -1;
-        line->level->row = row_lock(tables, INVENTORY_BY_PRODUCT,
-                                    ROW_KEY(Int32GetDatum(context->store_id), Int64GetDatum(line->product_id)));
+        line->level->row = lock(tables, INVENTORY_BY_PRODUCT,
+                                ROW_KEY(Int32GetDatum(context->store_id), Int64GetDatum(line->product_id)));
     }
+}
+
+void inventory_lock(Tables *tables, const RequestContext *context, StockLines *lines) {
+    lock_levels(tables, context, lines, row_lock);
+}
+
+void inventory_try_lock(Tables *tables, const RequestContext *context, StockLines *lines) {
+    lock_levels(tables, context, lines, row_try_lock);
 }
 
 int32 inventory_available(const StockLine *line) {

@@ -55,6 +55,9 @@ extern void stock_lines_add(StockLines *lines, StockLine line);
  */
 extern void inventory_lock(Tables *tables, const RequestContext *context, StockLines *lines);
 
+/* inventory_try_lock is inventory_lock that does not wait: a level that somebody else holds is left without its row. */
+extern void inventory_try_lock(Tables *tables, const RequestContext *context, StockLines *lines);
+
 /* inventory_available gives the units of a locked line's product that are neither sold nor reserved. */
 extern int32 inventory_available(const StockLine *line);
 

@@ -8,6 +8,7 @@
 
 #include "compat.h"
 #include "errors.h"
+#include "intake_lock.h"
 #include "order_state.h"
 
 static const char *const event_names[] = {
@@ -168,19 +169,52 @@ static void read_lines(Tables *tables, const RequestContext *context, int64 orde
     row_scan_end(scan);
 }
 
+/* wait_for_processing waits for the end of an intake order's processing, which gives the order its lines. */
+static void wait_for_processing(Tables *tables, const RequestContext *context, int64 order_id) {
+    Datum key[] = {Int32GetDatum(context->store_id), Int64GetDatum(order_id)};
+    Row *order = row_find(tables, ORDERS_BY_ID, key, 2);
+    Row *intake;
+    Response busy;
+
+    if (order == NULL || strcmp(row_text(order, ORDER_STATUS), ORDER_QUEUED) != 0)
+        return;
+    intake = row_find(tables, INTAKE_BY_ORDER, key, 2);
+    if (intake == NULL)
+        raise_invariant_lost("A queued order has no intake document.");
+    if (!intake_lock(context, row_text(intake, INTAKE_EXTERNAL_ID), &busy))
+        ereport(ERROR, (errcode(ERRCODE_LOCK_NOT_AVAILABLE), errmsg("the order is still being processed")));
+    tables_look_again(tables);
+}
+
+/* has_stock tells whether the levels of all the order's lines are locked. */
+static bool has_stock(const StockLines *lines, int64 order_id) {
+    for (int i = 0; i < lines->count; i++)
+        if (lines->line[i].order_id == order_id && lines->line[i].level->row == NULL)
+            return false;
+    return true;
+}
+
 void orders_lock(Tables *tables, const RequestContext *context, const int64 *ids, int count, bool skip_locked,
                  LockedOrders *orders) {
     memset(orders, 0, sizeof(*orders));
     orders->count = count;
     orders->row = palloc0(count * sizeof(Row *));
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
+        if (!skip_locked)
+            wait_for_processing(tables, context, ids[i]);
         read_lines(tables, context, ids[i], &orders->lines);
-    inventory_lock(tables, context, &orders->lines);
+    }
+    if (skip_locked)
+        inventory_try_lock(tables, context, &orders->lines);
+    else
+        inventory_lock(tables, context, &orders->lines);
     for (int i = 0; i < count; i++) {
         Datum key[] = {Int32GetDatum(context->store_id), Int64GetDatum(ids[i])};
 
-        orders->row[i] =
-            skip_locked ? row_try_lock(tables, ORDERS_BY_ID, key, 2) : row_lock(tables, ORDERS_BY_ID, key, 2);
+        if (!skip_locked)
+            orders->row[i] = row_lock(tables, ORDERS_BY_ID, key, 2);
+        else if (has_stock(&orders->lines, ids[i]))
+            orders->row[i] = row_try_lock(tables, ORDERS_BY_ID, key, 2);
     }
     tables_look_again(tables);
 }

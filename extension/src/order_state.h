@@ -46,7 +46,9 @@ typedef struct LockedOrders {
 
 /*
  * orders_lock locks the products of all the orders in ascending order, then the orders: the lock order of all of
- * pg_shop. ids: ascending. skip_locked: orders that somebody else holds are left out instead of waited for.
+ * pg_shop. ids: ascending. skip_locked: orders that somebody else holds, or whose stock, are
+ * left out instead of waited for. Raises 55P03 for an intake order that is being processed for longer than
+ * shop.idempotency_wait.
  */
 extern void orders_lock(Tables *tables, const RequestContext *context, const int64 *ids, int count, bool skip_locked,
                         LockedOrders *orders);

@@ -88,6 +88,10 @@ static bool is_any(const char *state) {
     return true;
 }
 
+bool attempt_is_open(const Row *attempt) {
+    return is_open(row_text(attempt, ATTEMPT_STATUS));
+}
+
 Row *captured_attempt(Tables *tables, const RequestContext *context, int64 order_id) {
     return find_attempt(tables, context, order_id, is_captured);
 }
@@ -137,9 +141,15 @@ static const char *give_back(Tables *tables, const Outcome *outcome, int64 attem
     tables_look_again(tables);
     attempt =
         row_lock(tables, ATTEMPTS_BY_ID, ROW_KEY(Int32GetDatum(outcome->context.store_id), Int64GetDatum(attempt_id)));
-    refund_request(tables, &outcome->context, attempt, kind, money_cents(row_datum(attempt, ATTEMPT_AMOUNT)),
-                   "the order did not need this payment any more");
-    return strcmp(kind, REFUND_KIND_VOID) == 0 ? "void_requested" : "refund_requested";
+    if (strcmp(kind, REFUND_KIND_VOID) == 0) {
+        refund_request(tables, &outcome->context, attempt, kind, money_cents(row_datum(attempt, ATTEMPT_AMOUNT)),
+                       "the order did not need this payment any more");
+        return "void_requested";
+    }
+    if (attempt_refundable(attempt) > 0)
+        refund_request(tables, &outcome->context, attempt, kind, attempt_refundable(attempt),
+                       "the order did not need this payment any more");
+    return "refund_requested";
 }
 
 /* change_order lets a final outcome change the order, or gives the money back where the order cannot take it. */

@@ -20,6 +20,9 @@ extern Row *captured_attempt(Tables *tables, const RequestContext *context, int6
 /* open_attempt locks the attempt of a locked order whose outcome is not final yet; NULL when there is none. */
 extern Row *open_attempt(Tables *tables, const RequestContext *context, int64 order_id);
 
+/* attempt_is_open tells whether the outcome of an attempt is not final yet. */
+extern bool attempt_is_open(const Row *attempt);
+
 /* attempt_refundable gives the captured cents of an attempt that no refund asks for yet. */
 extern int64 attempt_refundable(const Row *attempt);
 

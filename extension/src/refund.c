@@ -88,7 +88,8 @@ static void apply_outcome(Tables *tables, const RequestContext *context, Row *or
     row_update(refund);
     tables_look_again(tables);
     if (strcmp(row_text(refund, REFUND_KIND), REFUND_KIND_VOID) == 0) {
-        if (strcmp(outcome, REFUND_COMPLETED) == 0) {
+        /* Captured money cannot be voided any more: its refund was asked for when the news of it came. */
+        if (strcmp(outcome, REFUND_COMPLETED) == 0 && attempt_is_open(attempt)) {
             row_set_text(attempt, ATTEMPT_STATUS, "voided");
             row_set_datum(attempt, ATTEMPT_UPDATED_AT, TimestampTzGetDatum(GetCurrentTimestamp()));
             row_update(attempt);

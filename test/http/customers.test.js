@@ -14,7 +14,7 @@ const add = (userId, who) => shop.post('/cart/items', { userId, productId, qty: 
 
 test('no token, a bad one: 401 on every customer route', async () => {
   const routes = [['GET', '/cart?userId=7'], ['POST', '/cart/items'], ['DELETE', '/cart/items/1?userId=7'], ['POST', '/checkout'],
-    ['GET', '/orders/1'], ['GET', '/orders?userId=7'], ['GET', '/orders/1/events']];
+    ['GET', '/orders/1'], ['GET', '/orders?userId=7'], ['GET', '/orders/1/events'], ['POST', '/orders/1/cancel']];
   for (const [method, path] of routes) {
     const body = method === 'POST' ? { userId: 7 } : undefined;
     assertProblem(await shop.gateway.send(method, path, { body, key: 'k' }), 401, 'Missing or invalid Authorization header');
@@ -54,6 +54,17 @@ describe('another buyer', () => {
     assertProblem(await shop.get(`/orders/${bought.json.order.id}`, { token: other }), 404, 'Order not found');
     assertProblem(await shop.get(`/orders/${bought.json.order.id}/events`, { token: other }), 404, 'Order not found');
   });
+});
+
+test('an order is cancelled by its buyer or an administrator, and not found by anybody else', async () => {
+  for (const who of [mine, shop.admin]) {
+    const cart = (await add(7, mine)).json.cart.id;
+    const { order } = (await shop.post('/checkout', { userId: 7, cartId: cart }, { token: mine, key: shop.newKey() })).json;
+    assertProblem(await shop.post(`/orders/${order.id}/cancel`, undefined, { token: other }), 404, 'Order not found');
+    const answer = await shop.post(`/orders/${order.id}/cancel`, undefined, { token: who });
+    assertStatus(answer, 200);
+    assert.equal(answer.json.status, 'CANCELLED');
+  }
 });
 
 test('an administrator acts for anyone', async () => {

@@ -47,6 +47,10 @@ test('the database stops: 503 with Retry-After and no hang; it starts: all is we
   assert.equal(ready.status, 503, ready.text);
   assert.equal(ready.json.status === 'not_ready' || ready.json.code === 'not_ready', true, ready.text);
   assertStatus(await shop.get('/health', { seconds: 1 }), 200);
+  const health = await shop.get('/api/health', { seconds: 1.5 });
+  assertStatus(health, 503);
+  assert.deepEqual([health.json.status, health.json.database.status, health.json.queue.status], ['degraded', 'disconnected', 'disconnected']);
+  assert.ok(health.headers['retry-after']);
   await shop.gateway.event('db_connection_lost');
 
   await cluster.start();

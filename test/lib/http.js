@@ -1,11 +1,13 @@
 // Requests as a client makes them, and raw bytes as a hostile one does.
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
+import { assertContract } from './contract.js';
 import { within } from './wait.js';
 
 /**
  * Sends one request. body: an object becomes JSON; a string or Buffer is sent as it is. headers win over what is derived.
- * Gives { status, headers, text, json }; json is undefined where the answer is not JSON.
+ * Gives { status, headers, text, json }; json is undefined where the answer is not JSON. An answer that the OpenAPI document
+ * does not promise fails.
  */
 export function send(port, method, path, { body, headers = {}, token, key, agent, seconds = 30 } = {}) {
   const bytes = body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
@@ -23,7 +25,13 @@ export function send(port, method, path, { body, headers = {}, token, key, agent
       incoming.once('error', reject);
       incoming.once('end', () => {
         const text = Buffer.concat(chunks).toString();
-        resolve({ status: incoming.statusCode, headers: incoming.headers, text, json: parsed(text) });
+        const given = { status: incoming.statusCode, headers: incoming.headers, text, json: parsed(text) };
+        try {
+          assertContract(method, path, given, bytes);
+          resolve(given);
+        } catch (error) {
+          reject(error);
+        }
       });
     });
     outgoing.once('error', reject);

@@ -6,13 +6,13 @@
 
 jobs=$(nproc)
 
-# build_once NAME COMMAND...: runs a build at most once in a run, and shows its words only when it fails.
+# build_once NAME COMMAND...: runs a build at most once in a run, and shows its last words only when it fails.
 build_once() {
     local name=$1 log=$check_dir/results/build-$1.log
     shift
     [[ " ${built:-} " != *" $name "* ]] || return 0
     if ! "$@" >"$log" 2>&1; then
-        cat "$log"
+        tail -n 60 "$log"
         note "the build '$name' failed"
         return 1
     fi
@@ -167,6 +167,7 @@ kind_lint() {
     check 'banned calls' banned_calls
     check 'shellcheck' shell_check
     check 'one version everywhere' scripts/check-version
+    check 'README lists what the code has' scripts/check-documents
     check 'every test file is run' test/lib/check-listed
     check 'gcc builds everything without a warning' gcc_build
     [[ -z $quick ]] || return 0
@@ -243,7 +244,7 @@ kind_isolation() {
     return "$status"
 }
 
-# --- http, poller, dump: Node's test runner -------------------------------------------------------------------------------
+# --- history, installation, openapi, http, poller, dump: Node's test runner ------------------------------------------------
 
 # node_program: prints the Node.js to use: the machine's when it is of version 20 or newer, else one that npm fetches.
 node_program() {
@@ -274,7 +275,9 @@ install_packages() {
 # node_tests FILE...: runs test files, two at a time.
 node_tests() {
     local node
-    node=$(node_program) && install_packages && build_sanitized && start_cluster || return 1
+    node=$(node_program) && install_packages || return 1
+    [[ -n ${without_programs:-} ]] || build_sanitized || return 1
+    start_cluster || return 1
     mkdir -p "$check_dir/scratch"
     SHOP_TEST_ROOT=$root SHOP_TEST_SOCKET=$socket SHOP_TEST_TEMPLATE=shop_template SHOP_TEST_SCRATCH=$check_dir/scratch \
         SHOP_TEST_PG_BINARIES=$("$(pg_config_path)" --bindir) SHOP_TEST_GATEWAY=$root/gateway/build-asan/shop-gateway \
@@ -293,6 +296,21 @@ node_kind() {
 
 kind_dump() {
     node_kind dump "$1" ''
+}
+
+kind_openapi() {
+    node_kind openapi "$1" ''
+}
+
+# The next two talk to the database themselves, so the gateway and the poller are not built for them.
+kind_history() {
+    local without_programs=yes
+    node_kind history "$1" ''
+}
+
+kind_installation() {
+    local without_programs=yes
+    SHOP_TEST_QUICK=$quick node_kind installation "$1" '/valgrind\.'
 }
 
 kind_http() {

@@ -132,9 +132,47 @@ static void takes_strings_as_they_are(void **state) {
         struct argument_sources sources = {.body = &body};
 
         assert_true(json_body_parse(bad[i], strlen(bad[i]), &body));
-        assert_string_equal(arguments_collect(&argument, 1, &sources, &values), "v");
+        assert_ptr_equal(arguments_collect(&argument, 1, &sources, &values), &argument);
         arguments_free(&values);
         json_body_free(&body);
+    }
+}
+
+static void takes_booleans_only(void **state) {
+    const struct argument argument = {FROM_BODY, BOOLEAN, "v", true};
+    static const char *const bad[] = {"{\"v\":0}", "{\"v\":\"true\"}", "{\"v\":[true]}", "{\"v\":{}}"};
+    size_t i;
+
+    (void)state;
+    expect(BOOLEAN, true, "true", "true");
+    expect(BOOLEAN, true, "false", "false");
+    expect(BOOLEAN, true, "null", NULL);
+    expect(BOOLEAN, true, NULL, NULL);
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct argument_values values;
+        struct json_body body;
+        struct argument_sources sources = {.body = &body};
+
+        assert_true(json_body_parse(bad[i], strlen(bad[i]), &body));
+        assert_ptr_equal(arguments_collect(&argument, 1, &sources, &values), &argument);
+        arguments_free(&values);
+        json_body_free(&body);
+    }
+}
+
+static void forgives_lenient_integers(void **state) {
+    static const char *const absent[] = {"\"\"",   "\"abc\"", "\"1.5\"", "\"1x\"", "\"-\"",
+                                         "\" 1\"", "\"+1\"",  "true",    "[1]"};
+    size_t i;
+
+    (void)state;
+    expect(LENIENT_INTEGER_8, true, "\"7\"", "7");
+    expect(LENIENT_INTEGER_8, true, "\"0\"", "0");
+    expect(LENIENT_INTEGER_8, true, "\"-3\"", "-3");
+    expect(LENIENT_INTEGER_8, true, "\"9223372036854775808\"", "9223372036854775807");
+    expect(LENIENT_INTEGER_8, true, "\"-99999999999999999999999\"", "-9223372036854775808");
+    for (i = 0; i < sizeof(absent) / sizeof(absent[0]); i++) {
+        expect(LENIENT_INTEGER_8, true, absent[i], NULL);
     }
 }
 
@@ -144,8 +182,9 @@ static void reads_every_source(void **state) {
         {FROM_QUERY, INTEGER_4, "limit", true},  {FROM_KEY, TEXT, NULL, false},
         {FROM_ACTOR_ID, INTEGER_8, NULL, false}, {FROM_ADMIN_ID, INTEGER_8, NULL, false},
         {FROM_REQUEST_ID, TEXT, NULL, false},    {FROM_TRACEPARENT, TEXT, NULL, false},
+        {FROM_IS_ADMIN, BOOLEAN, NULL, false},   {FROM_WHOLE_BODY, TEXT, NULL, false},
     };
-    static const char *const expected[] = {"7", "12", "-1", "", NULL, "1", "r-1", NULL};
+    static const char *const expected[] = {"7", "12", "-1", "", NULL, "1", "r-1", NULL, "true", "{}"};
     struct request_target target;
     struct argument_values values;
     struct argument_sources sources = {
@@ -155,14 +194,15 @@ static void reads_every_source(void **state) {
         .store_id = "7",
         .idempotency_key = "",
         .admin_id = "1",
+        .body_text = "{}",
         .request_id = "r-1",
     };
     size_t i;
 
     (void)state;
     assert_null(request_target_parse("/orders/12/events?limit=x", &target));
-    assert_null(arguments_collect(table, 8, &sources, &values));
-    for (i = 0; i < 8; i++) {
+    assert_null(arguments_collect(table, 10, &sources, &values));
+    for (i = 0; i < 10; i++) {
         if (expected[i] == NULL) {
             assert_null(values.values[i]);
         } else {
@@ -208,6 +248,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_integers_and_digits), cmocka_unit_test(makes_unusable_integers_null),
         cmocka_unit_test(keeps_amounts_exact),       cmocka_unit_test(takes_strings_as_they_are),
+        cmocka_unit_test(takes_booleans_only),       cmocka_unit_test(forgives_lenient_integers),
         cmocka_unit_test(reads_every_source),        cmocka_unit_test(prefers_the_query),
     };
 

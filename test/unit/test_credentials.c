@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,17 @@ static void write_file(const char *content) {
     assert_non_null(out);
     fputs(content, out);
     fclose(out);
+}
+
+/* renew waits for a renewal, and tells whether it brought other credentials. */
+static bool renew(struct credential_store *store) {
+    unsigned generation = credential_store_generation(store);
+
+    credential_store_begin_renewal(store);
+    while (credential_store_is_renewing(store)) {
+        poll(NULL, 0, 1);
+    }
+    return credential_store_generation(store) != generation;
 }
 
 static int make_file(void **state) {
@@ -48,7 +60,7 @@ static void the_environment_comes_first(void **state) {
     assert_string_equal(credential_store_current(store)->access_key_id, "ENVKEY");
     assert_string_equal(credential_store_current(store)->secret_access_key, "env+secret/");
     assert_string_equal(credential_store_current(store)->session_token, "token");
-    assert_false(credential_store_renew(store));
+    assert_false(renew(store));
     credential_store_close(store);
 }
 
@@ -74,7 +86,7 @@ static void keys_that_break_a_header_are_refused(void **state) {
 }
 
 static void reads_the_profile(void **state) {
-    struct credential_settings settings = {.shared_credentials_file = file};
+    struct credential_settings settings = {.shared_credentials_file = file, .metadata_disabled = "true"};
     struct credential_store *store;
 
     (void)state;
@@ -98,7 +110,8 @@ static void reads_the_profile(void **state) {
 }
 
 static void says_where_it_looked(void **state) {
-    struct credential_settings settings = {.shared_credentials_file = file, .profile = "last"};
+    struct credential_settings settings = {
+        .shared_credentials_file = file, .profile = "last", .metadata_disabled = "true"};
 
     (void)state;
     write_file("[last]\naws_access_key_id = LAST\n");
@@ -107,10 +120,10 @@ static void says_where_it_looked(void **state) {
     assert_non_null(strstr(error, "last"));
     settings.profile = "missing";
     assert_null(credential_store_open(&settings, error, sizeof(error)));
-    settings = (struct credential_settings){.home_folder = "/nonexistent"};
+    settings = (struct credential_settings){.home_folder = "/nonexistent", .metadata_disabled = "true"};
     assert_null(credential_store_open(&settings, error, sizeof(error)));
     assert_non_null(strstr(error, "/nonexistent/.aws/credentials"));
-    settings = (struct credential_settings){0};
+    settings = (struct credential_settings){.metadata_disabled = "true"};
     assert_null(credential_store_open(&settings, error, sizeof(error)));
     assert_non_null(strstr(error, "AWS_ACCESS_KEY_ID"));
     settings.shared_credentials_file = "/tmp"; /* a folder */
@@ -118,19 +131,19 @@ static void says_where_it_looked(void **state) {
 }
 
 static void renews_from_the_file(void **state) {
-    struct credential_settings settings = {.shared_credentials_file = file};
+    struct credential_settings settings = {.shared_credentials_file = file, .metadata_disabled = "true"};
     struct credential_store *store;
 
     (void)state;
     write_file("[default]\naws_access_key_id=ONE\naws_secret_access_key=s\n");
     store = credential_store_open(&settings, error, sizeof(error));
     assert_non_null(store);
-    assert_false(credential_store_renew(store)); /* the same ones again */
+    assert_false(renew(store)); /* the same ones again */
     write_file("[default]\n");
-    assert_false(credential_store_renew(store));
+    assert_false(renew(store));
     assert_string_equal(credential_store_current(store)->access_key_id, "ONE");
     write_file("[default]\naws_access_key_id=TWO\naws_secret_access_key=s\naws_session_token=t\n");
-    assert_true(credential_store_renew(store));
+    assert_true(renew(store));
     assert_string_equal(credential_store_current(store)->access_key_id, "TWO");
     assert_string_equal(credential_store_current(store)->session_token, "t");
     credential_store_close(store);

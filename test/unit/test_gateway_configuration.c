@@ -90,6 +90,27 @@ static void needs_a_secret_and_a_database(void **state) {
     refuses("CORS_ORIGINS");
 }
 
+static void reads_where_metrics_go(void **state) {
+    struct configuration configuration;
+
+    (void)state;
+    accepts(&configuration);
+    assert_null(configuration.metrics_token);
+    assert_int_equal(configuration.metrics_port, 0);
+    configuration_release(&configuration);
+    setenv("METRICS_TOKEN", "a-token-of-sixteen", 1);
+    setenv("METRICS_PORT", "9100", 1);
+    accepts(&configuration);
+    assert_string_equal(configuration.metrics_token, "a-token-of-sixteen");
+    assert_int_equal(configuration.metrics_port, 9100);
+    configuration_release(&configuration);
+    setenv("METRICS_PORT", "65536", 1);
+    refuses("METRICS_PORT");
+    setenv("METRICS_PORT", "9100", 1);
+    setenv("METRICS_TOKEN", "short", 1);
+    refuses("METRICS_TOKEN");
+}
+
 static void guards_production(void **state) {
     static const char *const weak[] = {
         "short",
@@ -153,6 +174,7 @@ int main(void) {
         cmocka_unit_test_setup(knows_defaults, minimal_environment),
         cmocka_unit_test_setup(derives_the_time_for_heads, minimal_environment),
         cmocka_unit_test_setup(needs_a_secret_and_a_database, minimal_environment),
+        cmocka_unit_test_setup(reads_where_metrics_go, minimal_environment),
         cmocka_unit_test_setup(guards_production, minimal_environment),
         cmocka_unit_test_setup(guards_demo_passwords, minimal_environment),
         cmocka_unit_test_setup(lets_development_be_weak, minimal_environment),

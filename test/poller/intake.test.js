@@ -1,0 +1,144 @@
+// Intake orders: our own out of the outbox and over the queue, and those that other producers put on the queue.
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { describe, test } from 'node:test';
+import { openSettling } from '../lib/settling.js';
+import { eventually } from '../lib/wait.js';
+
+const literal = (value) => `'${String(value).replaceAll("'", "''")}'`;
+
+for (const withQueue of [false, true]) {
+  describe(withQueue ? 'over the queue' : 'straight from the outbox', () => {
+    const settling = openSettling({ withQueue });
+    const { shop } = settling;
+
+    /** Accepts an order as POST /api/orders does; gives its order_id. */
+    const accept = async (items, orderId = randomUUID()) => {
+      const body = literal(JSON.stringify({ order_id: orderId, customer_id: 'customer-1', items }));
+      const status = await shop.database.sql(`SELECT status FROM shop.accept_order(1, ${body}, NULL, 'accepted', NULL)`);
+      assert.equal(status, '202');
+      return orderId;
+    };
+    const order = async (orderId) => {
+      const [row] = await shop.database.rows(
+        `SELECT purchase.* FROM shop.orders purchase JOIN shop.intake_orders intake ON intake.order_id = purchase.id
+          WHERE intake.external_id = ${literal(orderId)}`,
+      );
+      return row;
+    };
+    const ends = (orderId, status) =>
+      eventually(`order ${orderId} is ${status}`, async () => (await order(orderId))?.status === status, 20);
+
+    test('an accepted order is processed once, and takes the stock of what the catalogue knows', async () => {
+      const sku = shop.newSku();
+      const productId = await shop.product({ sku, stock: 10 });
+      const poller = await settling.poller();
+      const orderId = await accept([{ product_id: sku, quantity: 3, price: 1.5 }, { product_id: 'other', quantity: 1, price: 0, note: 'x' }]);
+      await ends(orderId, 'CONFIRMED');
+      assert.equal((await shop.stock(productId)).available_qty, 7);
+      const line = await poller.event('order_processed', { orderId });
+      assert.equal(line.worker, 'intake');
+      assert.equal(line.result, 'processed');
+      assert.equal(line.status, 'CONFIRMED');
+      assert.equal(line.requestId, 'accepted');
+      await settling.outboxDone();
+    });
+
+    test('short stock: the order ends failed, the message is done', async () => {
+      const sku = shop.newSku();
+      const productId = await shop.product({ sku, stock: 1 });
+      const poller = await settling.poller();
+      const orderId = await accept([{ product_id: sku, quantity: 2, price: 1 }]);
+      await ends(orderId, 'CANCELLED');
+      assert.equal((await poller.event('order_processed', { orderId })).result, 'failed');
+      assert.equal((await shop.stock(productId)).available_qty, 1);
+      await settling.outboxDone();
+    });
+
+    test('what cannot be processed is tried INTAKE_MAX_RECEIVE_COUNT times and becomes a dead letter; redriven, it is done', async () => {
+      await shop.database.sql('REVOKE EXECUTE ON FUNCTION shop.ingest_order FROM shop_poller');
+      const poller = await settling.poller({ INTAKE_MAX_RECEIVE_COUNT: '2', SQS_WORKER_MAX_RECEIVE_COUNT: '9', SQS_VISIBILITY_TIMEOUT_SECONDS: '1' });
+      const orderId = await accept([{ product_id: 'p', quantity: 1, price: 2 }]);
+      const line = await poller.event('message_moved_to_dlq', { orderId }, 30);
+      assert.equal(line.worker, 'intake');
+      assert.equal(line.maxReceiveCount, 2);
+      assert.equal(line.reason, 'max_retries_exceeded');
+      const [letter] = await shop.database.rows(`SELECT * FROM shop.dead_letters WHERE body LIKE '%${orderId}%'`);
+      assert.equal(letter.receive_count, 2);
+      if (!withQueue) assert.equal(letter.order_id, (await order(orderId)).id);
+      await shop.database.sql('GRANT EXECUTE ON FUNCTION shop.ingest_order TO shop_poller');
+      await shop.database.sql(`SELECT shop.redrive(1, ${letter.id}, 'test', 'redriven')`);
+      await ends(orderId, 'CONFIRMED');
+      await settling.outboxDone();
+    });
+
+    test('redriven poison is poison again', async () => {
+      const poller = await settling.poller();
+      await shop.database.sql(
+        "SELECT shop.record_dead_letter(1, 'outbox', 'poison-1', 'no message', NULL, 'invalid_message_body', 'e', 1, NULL, NULL, NULL)",
+      );
+      const id = await shop.database.value("SELECT id FROM shop.dead_letters WHERE message_key = 'poison-1'");
+      await shop.database.sql(`SELECT shop.redrive(1, ${id}, 'test', 'redriven-poison')`);
+      await poller.event('message_moved_to_dlq', { reason: 'invalid_message_body', requestId: 'redriven-poison' });
+      assert.equal((await shop.database.rows("SELECT FROM shop.dead_letters WHERE body = 'no message'")).length, 2);
+      await settling.outboxDone();
+    });
+
+    if (!withQueue) return;
+
+    test('our message carries order_id, customer_id and the request id as attributes', async () => {
+      const before = (await settling.queue.messages('payments-dlq')).length;
+      await shop.database.sql('REVOKE EXECUTE ON FUNCTION shop.ingest_order FROM shop_poller');
+      await settling.poller({ INTAKE_MAX_RECEIVE_COUNT: '1' });
+      const orderId = await accept([{ product_id: 'p', quantity: 1, price: 2 }]);
+      const letters = await settling.queue.deadLetters(before + 1);
+      await shop.database.sql('GRANT EXECUTE ON FUNCTION shop.ingest_order TO shop_poller');
+      const text = JSON.stringify(letters.find((letter) => letter.body.includes(orderId)));
+      for (const [name, value] of [['order_id', orderId], ['customer_id', 'customer-1'], ['requestId', 'accepted']]) {
+        assert.match(text, new RegExp(`"${name}":\\{[^}]*"${value}"`));
+      }
+      await settling.queue.empty();
+    });
+
+    const foreign = (orderId, more = {}) =>
+      JSON.stringify({
+        order_id: orderId, customer_id: 'CUST-9', total_amount: 30.5, status: 'pending', created_at: '2026-01-02T03:04:05.678901',
+        items: [{ product_id: 'PROD-1', quantity: 2, price: 10.25 }, { product_id: 'PROD-2', quantity: 1, price: 10 }], ...more,
+      });
+
+    test('a message of another producer, without attributes, has its effect once, however often it comes', async () => {
+      const poller = await settling.poller();
+      await Promise.all([1, 2, 3].map(() => settling.queue.put(foreign('ORD-1A2B3C4D'))));
+      await ends('ORD-1A2B3C4D', 'CONFIRMED');
+      await settling.queue.empty();
+      const results = poller.events('order_processed', { orderId: 'ORD-1A2B3C4D' }).map((line) => line.result);
+      assert.deepEqual(results.sort(), ['already_processed', 'already_processed', 'processed']);
+    });
+
+    test('a wrong total and broken fields are dead letters at once, with the reason and what is wrong', async () => {
+      const before = (await settling.queue.messages('payments-dlq')).length;
+      const poller = await settling.poller();
+      const bad = [
+        [foreign('ORD-BAD-1', { total_amount: 30.51 }), 'total_mismatch'],
+        [foreign('ORD-BAD-2', { total_amount: undefined }), 'invalid_message_body'],
+        [foreign('ORD-BAD-3', { items: [] }), 'invalid_message_body'],
+        [foreign('ORD-BAD-4', { items: [{ product_id: 'P', quantity: 1.5, price: 1 }] }), 'invalid_message_body'],
+        [foreign('ORD-BAD-5', { items: [{ product_id: 'P', quantity: 1, price: 'much' }] }), 'invalid_message_body'],
+        [foreign('ORD-BAD-6', { items: 'many' }), 'invalid_message_body'],
+        [foreign('ORD-BAD-7', { customer_id: 7 }), 'invalid_message_body'],
+      ];
+      for (const [body] of bad) await settling.queue.put(body);
+      const letters = (await settling.queue.deadLetters(before + bad.length)).map((message) => JSON.parse(message.body));
+      for (const [body, reason] of bad) {
+        const letter = letters.find((candidate) => candidate.originalBody === body);
+        assert.equal(letter.reason, reason, JSON.stringify(letter));
+        assert.equal(letter.receiveCount, 1);
+        assert.ok(letter.error.length > 5, letter.error);
+      }
+      assert.match(letters.find((letter) => letter.reason === 'total_mismatch').error, /30\.51.*30\.50/);
+      assert.equal(poller.events('message_moved_to_dlq', { worker: 'intake', orderId: 'ORD-BAD-1' }).length, 1);
+      await settling.queue.empty();
+      assert.equal(await order('ORD-BAD-1'), undefined);
+    });
+  });
+}

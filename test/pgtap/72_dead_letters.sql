@@ -1,6 +1,6 @@
 -- Dead letters in the hands of an administrator: read, redrive, discard, each once.
 BEGIN;
-SELECT plan(30);
+SELECT plan(32);
 \ir fixture.psql
 
 SELECT pg_temp.product('apple', 1, 5) AS apple \gset
@@ -78,6 +78,17 @@ SELECT is((SELECT resolution FROM shop.dead_letters WHERE id = :junk), 'discarde
     'that changes nothing');
 SELECT pg_temp.refuses(shop.redrive(1, :junk, 'boss', 'test-request'), 409, 'dead_letter_closed',
                        'A discarded dead letter cannot be redriven', 'it cannot be redriven any more');
+
+-- A message of an intake order knows only the id that the client knows.
+SELECT order_id AS accepted FROM shop.accept_order(1,
+    '{"customer_id": "c", "order_id": "X-9", "items": [{"product_id": "pear", "quantity": 1, "price": 1}]}',
+    NULL, NULL, NULL) \gset
+SELECT id AS lost FROM shop.record_dead_letter(1, 'sqs', 'm-9', '{"order_id": "X-9"}', NULL, 'max_retries_exceeded',
+    'down', 3, NULL, NULL, NULL) \gset
+SELECT is((SELECT order_id FROM shop.dead_letters WHERE id = :lost), :accepted::bigint,
+    'the dead letter of an intake message finds its order');
+SELECT is((shop.get_intake_order(1, 'X-9', NULL)).body::json -> 'data' ->> 'failure_reason', 'max_retries_exceeded',
+    'which its client sees as failed, with the reason');
 
 SELECT is_empty('SELECT * FROM shop.verify(1)', 'verify() finds nothing wrong');
 SELECT * FROM finish();

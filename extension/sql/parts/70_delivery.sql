@@ -79,14 +79,23 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
 AS $function$
 #variable_conflict use_column
+DECLARE
+    known_order_id bigint := record_dead_letter.order_id;
 BEGIN
     PERFORM shop.require_migrated();
+    -- A message of an intake order names the order by the id that its client knows.
+    IF known_order_id IS NULL THEN
+        SELECT intake.order_id FROM shop.intake_orders intake
+        WHERE intake.store_id = record_dead_letter.store_id
+          AND intake.external_id = substring(record_dead_letter.body FROM '"order_id"\s*:\s*"([A-Za-z0-9._:-]{1,128})"')
+        INTO known_order_id;
+    END IF;
     -- The same message again (the poller died between row and delete) updates what is known and keeps its row.
     INSERT INTO shop.dead_letters AS letter (store_id, source, message_key, body, attributes, reason, error,
                                              receive_count, order_id, request_id)
     VALUES (record_dead_letter.store_id, record_dead_letter.source, record_dead_letter.message_key,
             record_dead_letter.body, record_dead_letter.attributes, record_dead_letter.reason,
-            record_dead_letter.error, coalesce(record_dead_letter.receive_count, 0), record_dead_letter.order_id,
+            record_dead_letter.error, coalesce(record_dead_letter.receive_count, 0), known_order_id,
             record_dead_letter.request_id)
     ON CONFLICT (store_id, source, message_key) DO UPDATE
     SET receive_count = greatest(letter.receive_count, excluded.receive_count), updated_at = clock_timestamp()

@@ -40,8 +40,6 @@ static const ProblemDescription problems[] = {
     [PROBLEM_STOCK_CHANGED] = {409, "stock_changed", "Stock changed"},
     [PROBLEM_STOCK_RESERVED] = {409, "stock_reserved", "Stock is reserved"},
     [PROBLEM_ORDER_ID_REUSED] = {422, "order_id_reused", "order_id reused"},
-    [PROBLEM_DEAD_LETTER_NOT_FOUND] = {404, "dead_letter_not_found", "Dead letter not found"},
-    [PROBLEM_DEAD_LETTER_CLOSED] = {409, "dead_letter_closed", "Dead letter is closed"},
 };
 
 Response success(int status, StringInfo body) {

@@ -23,11 +23,13 @@
 #define compat_update(result, estate, epq, old, new) ExecSimpleRelationUpdate(result, estate, epq, old, new)
 #define compat_delete(result, estate, epq, old)      ExecSimpleRelationDelete(result, estate, epq, old)
 #define compat_use_result_relation(estate, result)   ((void)0)
+#define compat_close_result_relations(estate)        ExecCloseResultRelations(estate)
 #else
 #define compat_insert(result, estate, slot)          ExecSimpleRelationInsert(estate, slot)
 #define compat_update(result, estate, epq, old, new) ExecSimpleRelationUpdate(estate, epq, old, new)
 #define compat_delete(result, estate, epq, old)      ExecSimpleRelationDelete(estate, epq, old)
 #define compat_use_result_relation(estate, result)   ((estate)->es_result_relation_info = (result))
+#define compat_close_result_relations(estate)        ExecCleanUpTriggerState(estate)
 #endif
 
 #if PG_VERSION_NUM >= 160000

@@ -1,12 +1,12 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "common/cryptohash.h"
 #include "common/hashfn.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -66,16 +66,13 @@ char *idempotency_parse(const char *header, const RequestContext *context, Respo
 
 void idempotency_init(IdempotencyKey *key, const RequestContext *context, int64 user_id, const char *route,
                       const char *normalised_key, const char *meaning) {
-    pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
+    Datum digest = DirectFunctionCall1(sha256_bytea, CStringGetTextDatum(meaning));
 
     key->context = context;
     key->user_id = user_id;
     key->route = route;
     key->key = normalised_key;
-    if (pg_cryptohash_init(hash) < 0 || pg_cryptohash_update(hash, (const uint8 *)meaning, strlen(meaning)) < 0 ||
-        pg_cryptohash_final(hash, key->fingerprint, sizeof(key->fingerprint)) < 0)
-        elog(ERROR, "could not compute the fingerprint of a request");
-    pg_cryptohash_free(hash);
+    memcpy(key->fingerprint, VARDATA_ANY(DatumGetPointer(digest)), sizeof(key->fingerprint));
 }
 
 /* lock_tag hashes scope and key. Two keys with one hash only wait for each other; the row decides. */

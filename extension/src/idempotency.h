@@ -9,20 +9,20 @@
 
 #include "postgres.h"
 
-#include "common/sha2.h"
-
 #include "arguments.h"
 #include "response.h"
 #include "tables.h"
 
 #define IDEMPOTENCY_KEY_MAX 255
 
+#define FINGERPRINT_SIZE 32 /* bytes: SHA-256 */
+
 typedef struct IdempotencyKey {
     const RequestContext *context;
     int64 user_id;
-    const char *route;                          /* stable name of the operation, for example "checkout" */
-    const char *key;                            /* as normalised by idempotency_parse; NULL: none was given */
-    uint8 fingerprint[PG_SHA256_DIGEST_LENGTH]; /* of what the request means */
+    const char *route;                   /* stable name of the operation, for example "checkout" */
+    const char *key;                     /* as normalised by idempotency_parse; NULL: none was given */
+    uint8 fingerprint[FINGERPRINT_SIZE]; /* of what the request means */
 } IdempotencyKey;
 
 /*

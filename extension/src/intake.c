@@ -6,7 +6,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "common/cryptohash.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
@@ -43,7 +42,7 @@ static const char *meaning(const IntakeDocument *document) {
 /* write_order adds the order in status QUEUED with its document. Returns the row of the order. */
 static Row *write_order(Tables *tables, const RequestContext *context, const IntakeDocument *document,
                         const uint8 *fingerprint, const char *source) {
-    bytea *stored = palloc(VARHDRSZ + PG_SHA256_DIGEST_LENGTH);
+    bytea *stored = palloc(VARHDRSZ + FINGERPRINT_SIZE);
     Row *order = row_new(tables, ORDERS);
     Row *intake = row_new(tables, INTAKE_ORDERS);
     int64 order_id = row_next_id(tables, ORDERS);
@@ -53,8 +52,8 @@ static Row *write_order(Tables *tables, const RequestContext *context, const Int
     row_set_datum(order, ORDER_TOTAL_PRICE, money_numeric(document->total));
     order_start(tables, context, order, ORDER_ACCEPTED);
 
-    SET_VARSIZE(stored, VARHDRSZ + PG_SHA256_DIGEST_LENGTH);
-    memcpy(VARDATA(stored), fingerprint, PG_SHA256_DIGEST_LENGTH);
+    SET_VARSIZE(stored, VARHDRSZ + FINGERPRINT_SIZE);
+    memcpy(VARDATA(stored), fingerprint, FINGERPRINT_SIZE);
     row_set_int32(intake, INTAKE_STORE_ID, context->store_id);
     row_set_int64(intake, INTAKE_ORDER_ID, order_id);
     row_set_text(intake, INTAKE_EXTERNAL_ID, document->order_id);
@@ -112,8 +111,8 @@ static Row *find_by_external_id(Tables *tables, const RequestContext *context, c
 static bool is_same_order(const Row *intake, const uint8 *fingerprint) {
     bytea *stored = DatumGetByteaPP(row_datum(intake, INTAKE_FINGERPRINT));
 
-    return VARSIZE_ANY_EXHDR(stored) == PG_SHA256_DIGEST_LENGTH &&
-           memcmp(VARDATA_ANY(stored), fingerprint, PG_SHA256_DIGEST_LENGTH) == 0;
+    return VARSIZE_ANY_EXHDR(stored) == FINGERPRINT_SIZE &&
+           memcmp(VARDATA_ANY(stored), fingerprint, FINGERPRINT_SIZE) == 0;
 }
 
 /* accept_again answers for an order id that is known: the same order again, or another one with its id. */
@@ -144,8 +143,8 @@ static Response accept_locked(Tables *tables, const RequestContext *context, con
     return accepted(document, order_id);
 }
 
-/* accept takes the locks, answers a replay, or accepts and keeps the answer. */
-static Response accept(const RequestContext *context, IntakeDocument *document, const char *normalised_key) {
+/* accept_document takes the locks, answers a replay, or accepts and keeps the answer. */
+static Response accept_document(const RequestContext *context, IntakeDocument *document, const char *normalised_key) {
     IdempotencyKey key;
     Response response;
     Tables *tables;
@@ -190,7 +189,7 @@ Datum shop_accept_order(PG_FUNCTION_ARGS) {
     if (fault != NULL)
         response = problem(PROBLEM_INVALID_FIELD, context.request_id, "%s", fault);
     else
-        response = accept(&context, &document, normalised_key);
+        response = accept_document(&context, &document, normalised_key);
     return response_datum(fcinfo, &response);
 }
 

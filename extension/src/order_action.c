@@ -70,19 +70,27 @@ static Response act(const OrderRequest *request, const char *purpose, OrderStep 
     return response;
 }
 
+/* void_authorization asks for the release of what an open attempt has authorized; false when there is no such attempt.
+ */
+static bool void_authorization(Tables *tables, const OrderRequest *request, const char *reason) {
+    Row *attempt = open_attempt(tables, &request->context, request->order_id);
+
+    if (attempt == NULL || strcmp(row_text(attempt, ATTEMPT_STATUS), "authorized") != 0)
+        return false;
+    refund_request(tables, &request->context, attempt, REFUND_KIND_VOID,
+                   money_cents(row_datum(attempt, ATTEMPT_AMOUNT)), reason);
+    return true;
+}
+
 /* give_money_back asks for the refund or void that a cancelled order needs. */
 static void give_money_back(Tables *tables, const OrderRequest *request) {
+    const char *reason = "the order was cancelled";
     Row *attempt = captured_attempt(tables, &request->context, request->order_id);
 
-    if (attempt != NULL && attempt_refundable(attempt) > 0) {
-        refund_request(tables, &request->context, attempt, REFUND_KIND_REFUND, attempt_refundable(attempt),
-                       "the order was cancelled");
-        return;
-    }
-    attempt = open_attempt(tables, &request->context, request->order_id);
-    if (attempt != NULL && strcmp(row_text(attempt, ATTEMPT_STATUS), "authorized") == 0)
-        refund_request(tables, &request->context, attempt, REFUND_KIND_VOID,
-                       money_cents(row_datum(attempt, ATTEMPT_AMOUNT)), "the order was cancelled");
+    if (attempt != NULL && attempt_refundable(attempt) > 0)
+        refund_request(tables, &request->context, attempt, REFUND_KIND_REFUND, attempt_refundable(attempt), reason);
+    else
+        void_authorization(tables, request, reason);
 }
 
 static bool cancel(Tables *tables, const OrderRequest *request, const LockedOrders *orders, Row *order, void *argument,
@@ -153,34 +161,50 @@ typedef struct RefundArguments {
     bool restock;
 } RefundArguments;
 
-static bool refund(Tables *tables, const OrderRequest *request, const LockedOrders *orders, Row *order, void *argument,
-                   Response *refusal) {
-    const RefundArguments *arguments = argument;
-    const char *status = row_text(order, ORDER_STATUS);
-    const char *request_id = request->context.request_id;
-    int64 refundable;
-    int64 amount;
-    Row *attempt;
+/* refund_captured asks for captured money, never for more than is left of it. */
+static bool refund_captured(Tables *tables, const OrderRequest *request, Row *attempt, const RefundArguments *arguments,
+                            Response *refusal) {
+    int64 refundable = attempt == NULL ? 0 : attempt_refundable(attempt);
+    int64 amount = arguments->has_amount ? arguments->amount : refundable;
 
-    if (strcmp(status, ORDER_CONFIRMED) != 0 && strcmp(status, ORDER_FULFILLED) != 0) {
-        *refusal = illegal_transition(request, order, "refunded");
-        return false;
-    }
-    attempt = captured_attempt(tables, &request->context, request->order_id);
-    refundable = attempt == NULL ? 0 : attempt_refundable(attempt);
-    amount = arguments->has_amount ? arguments->amount : refundable;
     if (refundable == 0) {
-        *refusal = problem(PROBLEM_NOTHING_TO_REFUND, request_id, "Nothing to refund");
+        *refusal = problem(PROBLEM_NOTHING_TO_REFUND, request->context.request_id, "Nothing to refund");
         return false;
     }
     if (amount > refundable) {
-        *refusal = problem(PROBLEM_REFUND_TOO_LARGE, request_id,
+        *refusal = problem(PROBLEM_REFUND_TOO_LARGE, request->context.request_id,
                            "amount is over what can still be refunded: " INT64_FORMAT ".%02d", refundable / 100,
                            (int)(refundable % 100));
         return false;
     }
     refund_request(tables, &request->context, attempt, REFUND_KIND_REFUND, amount, request->reason);
-    if (arguments->restock)
+    return true;
+}
+
+/*
+ * refund asks for the money of an order. The cancelling of a paid order has asked for all of it; where the provider did
+ * not pay that back, this asks again for what is still owed, or for the release of an authorization. Its goods came
+ * back then.
+ */
+static bool refund(Tables *tables, const OrderRequest *request, const LockedOrders *orders, Row *order, void *argument,
+                   Response *refusal) {
+    const RefundArguments *arguments = argument;
+    const char *status = row_text(order, ORDER_STATUS);
+    bool is_cancelled = strcmp(status, ORDER_CANCELLED) == 0;
+    Row *attempt;
+
+    if (!is_cancelled && strcmp(status, ORDER_CONFIRMED) != 0 && strcmp(status, ORDER_FULFILLED) != 0) {
+        *refusal = illegal_transition(request, order, "refunded");
+        return false;
+    }
+    attempt = captured_attempt(tables, &request->context, request->order_id);
+    if (is_cancelled && attempt == NULL && !arguments->has_amount &&
+        !refund_is_under_way(tables, &request->context, request->order_id) &&
+        void_authorization(tables, request, request->reason))
+        return true;
+    if (!refund_captured(tables, request, attempt, arguments, refusal))
+        return false;
+    if (arguments->restock && !is_cancelled)
         order_return_all(tables, &request->context, orders, request->order_id);
     return true;
 }

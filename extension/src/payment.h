@@ -23,6 +23,9 @@ extern Row *open_attempt(Tables *tables, const RequestContext *context, int64 or
 /* attempt_is_open tells whether the outcome of an attempt is not final yet. */
 extern bool attempt_is_open(const Row *attempt);
 
+/* refund_is_under_way tells whether a refund or void of a locked order was asked for and has no final outcome yet. */
+extern bool refund_is_under_way(Tables *tables, const RequestContext *context, int64 order_id);
+
 /* attempt_refundable gives the captured cents of an attempt that no refund asks for yet. */
 extern int64 attempt_refundable(const Row *attempt);
 

@@ -61,10 +61,9 @@ int64 refund_request(Tables *tables, const RequestContext *context, Row *attempt
     return refund_id;
 }
 
-/* all_money_went_back tells whether the attempt's money is refunded in full and no refund is still on its way. */
-static bool all_money_went_back(Tables *tables, const RequestContext *context, const Row *attempt) {
-    RowScan *scan = row_scan_begin(tables, REFUNDS_BY_ORDER,
-                                   ROW_KEY(Int32GetDatum(context->store_id), row_datum(attempt, ATTEMPT_ORDER_ID)));
+bool refund_is_under_way(Tables *tables, const RequestContext *context, int64 order_id) {
+    RowScan *scan =
+        row_scan_begin(tables, REFUNDS_BY_ORDER, ROW_KEY(Int32GetDatum(context->store_id), Int64GetDatum(order_id)));
     bool open = false;
     Row *row;
 
@@ -74,7 +73,13 @@ static bool all_money_went_back(Tables *tables, const RequestContext *context, c
         open = open || strcmp(status, REFUND_REQUESTED) == 0 || strcmp(status, REFUND_UNKNOWN) == 0;
     }
     row_scan_end(scan);
-    return !open && attempt_refundable(attempt) == 0;
+    return open;
+}
+
+/* all_money_went_back tells whether the attempt's money is refunded in full and no refund is still on its way. */
+static bool all_money_went_back(Tables *tables, const RequestContext *context, const Row *attempt) {
+    return attempt_refundable(attempt) == 0 &&
+           !refund_is_under_way(tables, context, row_int64(attempt, ATTEMPT_ORDER_ID));
 }
 
 /* apply_outcome notes the provider's answer on the refund, its attempt and, when all the money went back, the order. */

@@ -83,7 +83,7 @@ void tables_end(Tables *tables) {
         ExecCloseIndices(table->result);
         table_close(table->result->ri_RelationDesc, NoLock);
     }
-    ExecCloseResultRelations(estate);
+    compat_close_result_relations(estate);
     PopActiveSnapshot();
     FreeExecutorState(estate);
     CommandCounterIncrement();

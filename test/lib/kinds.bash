@@ -23,6 +23,10 @@ build_shipped() {
     build_once shipped make -j "$jobs" --no-print-directory all PG_CONFIG="$(pg_config_path)"
 }
 
+build_extension() {
+    build_once extension make -j "$jobs" --no-print-directory -C extension all PG_CONFIG="$(pg_config_path)"
+}
+
 # One after the other: gateway and poller share the library in common/.
 build_sanitized() {
     build_once sanitized-gateway make -j "$jobs" --no-print-directory -C gateway SANITIZE=1 all &&
@@ -32,7 +36,7 @@ build_sanitized() {
 # start_cluster: the private cluster with its template database, once in a run.
 start_cluster() {
     [[ -z ${socket:-} ]] || return 0
-    build_shipped &&
+    build_extension &&
         build_once install-extension make --no-print-directory install-extension PG_CONFIG="$(pg_config_path)" &&
         socket=$("$root/test/lib/cluster" create "$check_dir/cluster")
 }

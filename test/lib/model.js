@@ -143,6 +143,8 @@ const refundable = (state) => {
   return attempt === undefined ? 0 : attempt.captured - attempt.refunded;
 };
 
+const underWay = (state) => Object.values(state.refunds).some(({ status }) => ['requested', 'unknown'].includes(status));
+
 // Each changes `next`, a copy, and gives what the answer must be; refusals change nothing.
 const orderSteps = {
   placed(next) {
@@ -227,12 +229,20 @@ const orderSteps = {
     if (key !== null && key in next.keys) {
       return next.keys[key].meaning === meaning ? { status: 200, replayed: true, text: next.keys[key].text } : { status: 422 };
     }
-    if (!['CONFIRMED', 'FULFILLED'].includes(next.status)) return { status: 409, code: 'illegal_transition' };
+    const cancelled = next.status === 'CANCELLED';
+    if (!cancelled && !['CONFIRMED', 'FULFILLED'].includes(next.status)) return { status: 409, code: 'illegal_transition' };
     const left = refundable(next);
+    const open = next.attempts.find(isOpen);
+    if (cancelled && amount === null && open?.status === 'authorized' && !underWay(next) &&
+        !next.attempts.some(({ status }) => status === 'captured')) {
+      askRefund(next, open, 'void', next.total, reason);
+      if (key !== null) next.keys[key] = { meaning, text: answer.text };
+      return { status: 200, replayed: false, order: next.status };
+    }
     if (left === 0) return { status: 409, code: 'nothing_to_refund' };
     if ((amount ?? left) > left) return { status: 409, code: 'refund_too_large' };
     askRefund(next, next.attempts.find(({ status }) => status === 'captured'), 'refund', amount ?? left, reason);
-    if (restock) returnAll(next);
+    if (restock && !cancelled) returnAll(next);
     if (key !== null) next.keys[key] = { meaning, text: answer.text };
     return { status: 200, replayed: false, order: next.status };
   },
@@ -247,8 +257,7 @@ const orderSteps = {
     // A void closes an attempt that is open; money that was captured meanwhile stays captured.
     if (refund.kind === 'void' && outcome === 'completed' && isOpen(attempt)) attempt.status = 'voided';
     if (refund.kind === 'refund' && outcome === 'failed') attempt.refunded -= refund.amount;
-    const underWay = Object.values(next.refunds).some(({ status }) => ['requested', 'unknown'].includes(status));
-    if (refund.kind === 'refund' && outcome === 'completed' && !underWay && attempt.refunded === attempt.captured &&
+    if (refund.kind === 'refund' && outcome === 'completed' && !underWay(next) && attempt.refunded === attempt.captured &&
         ['CONFIRMED', 'FULFILLED'].includes(next.status)) {
       move(next, 'REFUNDED', 'refunded');
     }

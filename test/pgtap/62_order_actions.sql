@@ -1,6 +1,6 @@
 -- What customers and administrators do to an order: cancel, fulfil, refund, return; and the table of transitions.
 BEGIN;
-SELECT plan(68);
+SELECT plan(85);
 \ir fixture.psql
 
 SELECT pg_temp.product('apple', 2.50, 100) AS apple, pg_temp.product('pear', 1, 100) AS pear \gset
@@ -153,6 +153,53 @@ SELECT is((SELECT shop.settle_refund(1, id, 'failed', NULL, 'no', NULL, NULL) FR
           'a refund fails');
 SELECT is((shop.refund_order(1, NULL, :again, NULL, NULL, NULL, NULL, 'boss', NULL)).status, 200,
     'and is asked for again');
+
+-- The refund of a cancelled order that fails is owed, and can be asked for again.
+SELECT pg_temp.order_with(10, :apple, :pear, true) AS owed \gset
+SELECT shop.cancel_order(1, NULL, true, :owed, NULL, 'boss', NULL) \g /dev/null
+SELECT pg_temp.refuses(shop.refund_order(1, NULL, :owed, NULL, NULL, NULL, NULL, 'boss', 'test-request'), 409,
+    'nothing_to_refund', 'Nothing to refund', 'while the refund of a cancelled order is under way, nothing is owed');
+SELECT shop.settle_refund(1, max(id), 'failed', NULL, 'no', NULL, NULL) FROM shop.refunds WHERE order_id = :owed \g /dev/null
+SELECT results_eq('SELECT check_name, subject FROM shop.verify(1)',
+    format($$VALUES ('confirmed_order_is_paid_once', 'order %s')$$, :owed), 'once it failed, verify() says who is owed');
+SELECT pg_temp.refuses(shop.refund_order(1, NULL, :owed, 12.01, NULL, NULL, NULL, 'boss', 'test-request'), 409,
+    'refund_too_large', 'amount is over what can still be refunded: 12.00', 'no more than that is refunded');
+SELECT pg_temp.stocks() AS before_again \gset
+SELECT * FROM shop.refund_order(1, 1, :owed, 5, true, 'by card', 'again', 'boss', NULL) \gset again_
+SELECT is(pg_temp.result(shop.refund_order(1, NULL, :owed, NULL, true, 'by bank', NULL, 'boss', NULL)), '200 CANCELLED',
+    'it can be asked for again, in parts');
+SELECT is((shop.refund_order(1, 1, :owed, 5, true, 'by card', 'again', 'boss', NULL)).replayed, true, 'once for a key');
+SELECT results_eq(format('SELECT kind, amount, status, actor FROM shop.refunds WHERE order_id = %s ORDER BY id', :owed),
+    $$VALUES ('refund', 12.00, 'failed', 'boss'), ('refund', 5.00, 'requested', 'boss'), ('refund', 7.00, 'requested', 'boss')$$,
+    'for all that is owed');
+SELECT is((SELECT count(*) FROM shop.outbox WHERE order_id = :owed AND topic = 'refund' AND status = 'pending'), 3::bigint,
+    'each with a message of its own');
+SELECT is(pg_temp.stocks(), :'before_again', 'the goods had come back with the cancelling and do not come twice');
+SELECT is_empty('SELECT * FROM shop.verify(1)', 'and verify() is content');
+SELECT shop.settle_refund(1, id, 'completed', NULL, NULL, NULL, NULL) FROM shop.refunds
+WHERE order_id = :owed AND status = 'requested' \g /dev/null
+SELECT is((SELECT format('%s %s', orders.status, refunded_amount) FROM shop.orders JOIN shop.payment_attempts attempt
+           ON attempt.order_id = orders.id WHERE orders.id = :owed), 'CANCELLED 12.00', 'the order stays cancelled');
+SELECT pg_temp.order_with(10, :apple, :pear, false) AS never_paid \gset
+SELECT shop.cancel_order(1, NULL, true, :never_paid, NULL, 'boss', NULL) \g /dev/null
+SELECT pg_temp.refuses(shop.refund_order(1, NULL, :never_paid, NULL, true, NULL, NULL, 'boss', 'test-request'), 409,
+    'nothing_to_refund', 'Nothing to refund', 'an order that was cancelled before it was paid is owed nothing');
+
+-- The same for the void of an authorization.
+SELECT pg_temp.order_with(10, :apple, :pear, false) AS held \gset
+SELECT attempt_id AS hold FROM shop.begin_payment(1, :held, 'stripe', NULL) \gset
+SELECT shop.apply_payment(1, :hold, 'authorized', NULL, NULL, NULL, NULL, NULL, NULL, NULL) \g /dev/null
+SELECT shop.cancel_order(1, NULL, true, :held, NULL, 'boss', NULL) \g /dev/null
+SELECT is((shop.refund_order(1, NULL, :held, NULL, NULL, NULL, NULL, 'boss', NULL)).status, 409,
+    'while the void of an authorization is under way, no other is asked for');
+SELECT shop.settle_refund(1, max(id), 'failed', NULL, 'no', NULL, NULL) FROM shop.refunds WHERE order_id = :held \g /dev/null
+SELECT is((shop.refund_order(1, NULL, :held, 5, NULL, NULL, NULL, 'boss', NULL)).status, 409, 'an authorization has no parts');
+SELECT is((shop.refund_order(1, NULL, :held, NULL, NULL, 'again', NULL, 'boss', NULL)).status, 200, 'once it failed, another is');
+SELECT results_eq(format('SELECT kind, amount, status FROM shop.refunds WHERE order_id = %s ORDER BY id', :held),
+    $$VALUES ('void', 12.00, 'failed'), ('void', 12.00, 'requested')$$, 'for the whole of it');
+SELECT shop.settle_refund(1, max(id), 'completed', NULL, NULL, NULL, NULL) FROM shop.refunds WHERE order_id = :held \g /dev/null
+SELECT is((SELECT status FROM shop.payment_attempts WHERE id = :hold), 'voided', 'and releases it');
+SELECT is((shop.refund_order(1, NULL, :held, NULL, NULL, NULL, NULL, 'boss', NULL)).status, 409, 'then nothing is owed');
 
 -- Returns by units.
 SELECT is(pg_temp.stocks(), '96/4 98/2', 'before the return');

@@ -118,7 +118,7 @@ CREATE FUNCTION shop.refund_order(store_id integer, actor_id bigint, order_id bi
 RETURNS shop.response
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
 AS 'MODULE_PATHNAME', 'shop_refund_order';
-COMMENT ON FUNCTION shop.refund_order(integer, bigint, bigint, numeric, boolean, text, text, text, text) IS 'Asks for money back: amount, or all that is left of the captured amount; with restock the goods come back into stock. With a key exactly once. 200 order, 400, 404, 409, 422.';
+COMMENT ON FUNCTION shop.refund_order(integer, bigint, bigint, numeric, boolean, text, text, text, text) IS 'Asks for money back: amount, or all that is left of the captured amount; with restock the goods come back into stock. For a cancelled order, asks again for what a refund or void that failed still owes. With a key exactly once. 200 order, 400, 404, 409, 422.';
 REVOKE ALL ON FUNCTION shop.refund_order(integer, bigint, bigint, numeric, boolean, text, text, text, text) FROM PUBLIC;
 
 CREATE FUNCTION shop.return_to_stock(store_id integer, order_id bigint, product_id bigint, qty integer, reason text, actor text, request_id text)

@@ -11,6 +11,25 @@
 #include "utils/numeric.h"
 #include "utils/rel.h"
 
+/* From 18 on the server has this word, which stands before a declaration, in place of the attribute after it. */
+#ifndef pg_noreturn
+#define pg_noreturn _Noreturn
+#endif
+
+/* From 18 on a library also tells its name and version, which pg_get_loaded_modules() shows. */
+#ifdef PG_MODULE_MAGIC_EXT
+#define compat_module_magic(name_text, version_text) PG_MODULE_MAGIC_EXT(.name = name_text, .version = version_text)
+#else
+#define compat_module_magic(name_text, version_text) PG_MODULE_MAGIC
+#endif
+
+/* Settings of ours that do not exist: from 15 on nobody can make them, before that there is a warning. */
+#if PG_VERSION_NUM >= 150000
+#define compat_reserve_settings(prefix) MarkGUCPrefixReserved(prefix)
+#else
+#define compat_reserve_settings(prefix) EmitWarningsOnPlaceholders(prefix)
+#endif
+
 #if PG_VERSION_NUM >= 180000
 #define compat_index_beginscan(heap, index, snapshot, keys) index_beginscan(heap, index, snapshot, NULL, keys, 0)
 #else

@@ -6,10 +6,11 @@
 
 #include "fmgr.h"
 
+#include "compat.h"
 #include "settings.h"
 #include "tables.h"
 
-PG_MODULE_MAGIC;
+compat_module_magic("pg_shop", PG_SHOP_VERSION);
 
 extern void _PG_init(void);
 

@@ -4,6 +4,7 @@
 
 #include "utils/guc.h"
 
+#include "compat.h"
 #include "settings.h"
 
 #define SECONDS_PER_HOUR 3600
@@ -56,9 +57,5 @@ void settings_register(void) {
                                 setting->boot_value, setting->minimum, setting->maximum, PGC_SUSET, setting->unit, NULL,
                                 NULL, NULL);
     }
-#if PG_VERSION_NUM >= 150000
-    MarkGUCPrefixReserved("shop");
-#else
-    EmitWarningsOnPlaceholders("shop");
-#endif
+    compat_reserve_settings("shop");
 }

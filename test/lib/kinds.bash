@@ -145,8 +145,8 @@ cppcheck_programs() {
 # PostgreSQL's macros that stand where a statement or a declaration is expected are told to cppcheck; its headers are not read.
 cppcheck_extension() {
     cppcheck --quiet --error-exitcode=1 -j "$jobs" --std=c11 --enable=warning,performance,portability --inline-suppr \
-        --suppress=missingIncludeSystem -D'PG_FUNCTION_INFO_V1(f)=' -D'PG_MODULE_MAGIC=' \
-        -D'pg_attribute_noreturn()=__attribute__((noreturn))' -D'pg_attribute_printf(f,a)=' -Iextension/src extension/src
+        --suppress=missingIncludeSystem -D'PG_FUNCTION_INFO_V1(f)=' -D'compat_module_magic(n,v)=' \
+        -D'pg_noreturn=__attribute__((noreturn))' -D'pg_attribute_printf(f,a)=' -Iextension/src extension/src
 }
 
 # banned_calls: functions of the C library that have a safer neighbour.

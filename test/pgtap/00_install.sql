@@ -124,7 +124,10 @@ SELECT is((SELECT boot_val::integer * ('1 ' || unit)::interval FROM pg_settings
 SELECT is_empty($$SELECT name FROM pg_settings WHERE name LIKE 'shop.%' AND context <> 'superuser'$$,
                 'no setting is for clients to change');
 SELECT throws_ok('SET LOCAL shop.idempotency_wait = -1', '22023', NULL, 'shop.idempotency_wait cannot be negative');
-SELECT throws_ok('SET LOCAL shop.idempotency_wiat = 1', '42602', NULL, 'a misspelt setting is refused');
+-- Before 15 PostgreSQL takes any setting with a dot in its name.
+SELECT CASE WHEN current_setting('server_version_num')::integer < 150000
+            THEN lives_ok('SET LOCAL shop.idempotency_wiat = 1', 'a misspelt setting is not noticed')
+            ELSE throws_ok('SET LOCAL shop.idempotency_wiat = 1', '42602', NULL, 'a misspelt setting is refused') END;
 
 SELECT is_empty('SELECT * FROM shop.migrate()', 'migrate() again has nothing to do');
 

@@ -43,7 +43,7 @@ start_cluster() {
 
 # new_database NAME: a copy of the template.
 new_database() {
-    cluster_psql "$(realpath "$check_dir/cluster")" postgres -c "CREATE DATABASE $1 TEMPLATE shop_template"
+    cluster_psql "$(realpath "$check_dir/cluster")" postgres -c "DROP DATABASE IF EXISTS $1" -c "CREATE DATABASE $1 TEMPLATE shop_template"
 }
 
 # report ok|failed NAME: the result of a check of ours.
@@ -239,7 +239,9 @@ kind_isolation() {
     "$bin/pg_isolation_regress" --inputdir=test/isolation --outputdir="$folder" --bindir="$("$(pg_config_path)" --bindir)" \
         --use-existing --dbname=isolation --host="$socket" --port=5432 --user=postgres \
         "${names[@]}" >"$folder/run.log" 2>&1 || status=$?
-    sed -nE 's/^test ([^ ]+) +\.\.\. ok.*/ok - \1/p; s/^test ([^ ]+) +\.\.\. FAILED.*/not ok - \1/p' "$folder/run.log" >"$tally"
+    # Before 16 "test NAME ... ok", from then on TAP.
+    sed -nE -e 's/^test ([^ ]+) +\.\.\. ok.*/ok - \1/p; s/^test ([^ ]+) +\.\.\. FAILED.*/not ok - \1/p' \
+        -e 's/^(not )?ok [0-9]+ +- ([^ ]+).*/\1ok - \2/p' "$folder/run.log" >"$tally"
     if [[ $status -eq 0 ]]; then
         note "$(grep -c '^ok' "$tally") specs ok"
     else

@@ -1,6 +1,6 @@
 -- Accounts: finding them, counting failures, locking, the demo accounts.
 BEGIN;
-SELECT plan(32);
+SELECT plan(54);
 
 SELECT is_empty($$SELECT * FROM shop.find_account(1, 'nobody')$$, 'an unknown name has no account');
 SELECT lives_ok($$SELECT shop.put_demo_account(1, 1, 'boss', 'admin', 'hash-1')$$, 'demo account 1');
@@ -74,6 +74,38 @@ SELECT throws_ok($$SELECT shop.put_demo_account(1, 1, 'customer', 'admin', 'h')$
 INSERT INTO shop.accounts (store_id, username, role, password_hash) VALUES (1, 'third', 'user', 'h')
 RETURNING id AS third \gset
 SELECT cmp_ok(:third::bigint, '>', 2::bigint, 'other accounts begin after the demo accounts');
+
+-- shop.create_account and shop.set_password: hashes of libxcrypt, a password of some length, one account to a name.
+SELECT shop.create_account(1, 'clerk', 'correct horse', 'admin') AS clerk \gset
+SELECT results_eq($$SELECT id, role, locked FROM shop.find_account(1, 'clerk')$$,
+    format($$VALUES (%s::bigint, 'admin', false)$$, :clerk), 'an account that is made can be found');
+CREATE FUNCTION pg_temp.hash(account bigint) RETURNS text
+LANGUAGE sql AS $$ SELECT password_hash FROM shop.accounts WHERE store_id = 1 AND id = account $$;
+SELECT matches(pg_temp.hash(:clerk), '^\$y\$[./A-Za-z0-9]+\$[./A-Za-z0-9]{1,86}\$[./A-Za-z0-9]{43}$', 'its hash is yescrypt''s');
+SELECT isnt(shop.hash_password('correct horse'), pg_temp.hash(:clerk), 'the same password has another hash each time');
+SELECT is(shop.hash_password(NULL), NULL, 'no password has none');
+SELECT throws_ok(format('SELECT shop.create_account(1, %L, %L, %L)', name, password, role), state, message, what)
+FROM (VALUES ('clerk', 'correct horse', 'user', 'SH005', 'invalid argument "account_name"', 'a name is taken once'),
+             ('other', 'seven..', 'user', 'SH005', 'invalid argument "password"', 'seven characters are too short'),
+             ('other', repeat('ä', 128), 'user', 'SH005', 'invalid argument "password"', '256 bytes are too long'),
+             ('other', NULL, 'user', 'SH005', 'invalid argument "password"', 'a password is required'),
+             ('other', 'correct horse', 'root', '23514', NULL, 'an unknown role is refused'),
+             ('', 'correct horse', 'user', '23514', NULL, 'so is a name of no letters'),
+             (NULL, 'correct horse', 'user', '23502', NULL, 'so is none')) refused (name, password, role, state, message, what);
+SELECT is(shop.create_account(1, 'edge' || length(password), password, 'user') > 0, true, format('%s bytes are enough and not too many',
+    octet_length(password))) FROM (VALUES ('eight...'), (repeat('ä', 127))) passwords (password);
+SELECT isnt(shop.create_account(2, 'clerk', 'correct horse', 'user'), NULL, 'another store has its own names');
+SELECT count(shop.record_login(1, :clerk, false)) FROM generate_series(1, 10) \g /dev/null
+SELECT pg_temp.hash(:clerk) AS old_hash \gset
+SELECT lives_ok(format($$SELECT shop.set_password(1, %s, 'another one')$$, :clerk), 'an account gets a new password');
+SELECT isnt(pg_temp.hash(:clerk), :'old_hash', 'its hash is another one');
+SELECT is(pg_temp.locked('clerk'), false, 'and it is not locked any more');
+SELECT throws_ok(format('SELECT shop.set_password(%s, %s, %L)', store, coalesce(account::text, 'NULL'), password), 'SH005', message, what)
+FROM (VALUES (1, 987654321, 'another one', 'invalid argument "account_id"', 'an unknown account gets none'),
+             (2, :clerk, 'another one', 'invalid argument "account_id"', 'nor does one of another store'),
+             (1, NULL, 'another one', 'invalid argument "account_id"', 'nor does nobody'),
+             (1, :clerk, 'short', 'invalid argument "password"', 'a short password is refused'),
+             (1, :clerk, NULL, 'invalid argument "password"', 'so is none')) refused (store, account, password, message, what);
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -11,6 +11,9 @@
 #include "intake_document.h"
 #include "money.h"
 
+/* Of a number anywhere in a document, before and after the decimal point. */
+#define NUMBER_DIGITS_MAX 100
+
 /* member gives a member of an object; NULL when it is missing or null. */
 static JsonbValue *member(JsonbContainer *object, const char *name) {
     JsonbValue *value = getKeyJsonValueFromContainer(object, name, strlen(name), NULL);
@@ -184,6 +187,28 @@ static const char *read_order_id(const JsonbValue *value, IntakeDocument *docume
     return psprintf("order_id must be a string of 1 to %d letters, digits, '.', '_', ':' or '-'", INTAKE_ORDER_ID_MAX);
 }
 
+/* is_printable tells whether a number has at most NUMBER_DIGITS_MAX digits before and after the decimal point. */
+static bool is_printable(Numeric number) {
+    Datum limit = DirectFunctionCall3(numeric_in, CStringGetDatum("1e" CppAsString2(NUMBER_DIGITS_MAX)),
+                                      ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+    Datum magnitude = DirectFunctionCall1(numeric_abs, NumericGetDatum(number));
+
+    return DatumGetBool(DirectFunctionCall2(numeric_lt, magnitude, limit)) &&
+           DatumGetInt32(DirectFunctionCall1(numeric_scale, NumericGetDatum(number))) <= NUMBER_DIGITS_MAX;
+}
+
+/* numbers_are_printable looks at every number of a document: "1e131071" is short, but its digits fill a page. */
+static bool numbers_are_printable(Jsonb *document) {
+    JsonbIterator *iterator = JsonbIteratorInit(&document->root);
+    JsonbIteratorToken token;
+    JsonbValue value;
+
+    while ((token = JsonbIteratorNext(&iterator, &value, false)) != WJB_DONE)
+        if ((token == WJB_ELEM || token == WJB_VALUE) && value.type == jbvNumeric && !is_printable(value.val.numeric))
+            return false;
+    return true;
+}
+
 const char *intake_read_document(const char *json, IntakeDocument *document) {
     Jsonb *parsed = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
     const char *fault;
@@ -196,6 +221,9 @@ const char *intake_read_document(const char *json, IntakeDocument *document) {
     document->given_total = -1;
     if (!JsonContainerIsObject(&parsed->root))
         return "customer_id and items array are required";
+    if (!numbers_are_printable(parsed))
+        return "numbers must have at most " CppAsString2(
+            NUMBER_DIGITS_MAX) " digits before and after the decimal point";
     customer = member(&parsed->root, "customer_id");
     items = member(&parsed->root, "items");
     total = member(&parsed->root, "total_amount");

@@ -1,6 +1,6 @@
 -- What customers and administrators do to an order: cancel, fulfil, refund, return; and the table of transitions.
 BEGIN;
-SELECT plan(85);
+SELECT plan(89);
 \ir fixture.psql
 
 SELECT pg_temp.product('apple', 2.50, 100) AS apple, pg_temp.product('pear', 1, 100) AS pear \gset
@@ -219,6 +219,12 @@ SELECT is(pg_temp.result(shop.cancel_order(1, NULL, true, :again, NULL, 'boss', 
 SELECT is(pg_temp.stocks(), '100/4 100/2', 'only the units that are not back come back');
 
 -- Counting the stock.
+SELECT pg_temp.refuses(shop.adjust_stock(1, product, expected, counted, 'boss', 'test-request'), 400, 'invalid_field', message, what)
+FROM (VALUES (NULL, 1, 1, 'productId and expectedOnHand must be integers', 'a count of no product is refused'),
+             (:apple, NULL, 1, 'productId and expectedOnHand must be integers', 'so is one that does not say what was expected'),
+             (:apple, 1, NULL, 'counted must be a non-negative integer', 'or what was counted'),
+             (:apple, 1, -1, 'counted must be a non-negative integer', 'or that counts less than nothing'))
+     counts (product, expected, counted, message, what);
 SELECT pg_temp.refuses(shop.adjust_stock(1, :apple, 99, 50, 'boss', 'test-request'), 409, 'stock_changed',
     'on_hand is 100, not 99',
                        'a count of stock that changed meanwhile is refused', '{"on_hand": 100}');

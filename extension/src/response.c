@@ -5,6 +5,8 @@
 #include "utils/builtins.h"
 #include "utils/json.h"
 
+#include "arguments.h"
+#include "errors.h"
 #include "response.h"
 
 typedef struct ProblemDescription {
@@ -40,6 +42,8 @@ static const ProblemDescription problems[] = {
     [PROBLEM_STOCK_CHANGED] = {409, "stock_changed", "Stock changed"},
     [PROBLEM_STOCK_RESERVED] = {409, "stock_reserved", "Stock is reserved"},
     [PROBLEM_ORDER_ID_REUSED] = {422, "order_id_reused", "order_id reused"},
+    [PROBLEM_DEAD_LETTER_NOT_FOUND] = {404, "dead_letter_not_found", "Dead letter not found"},
+    [PROBLEM_DEAD_LETTER_CLOSED] = {409, "dead_letter_closed", "Dead letter is closed"},
 };
 
 Response success(int status, StringInfo body) {
@@ -141,4 +145,26 @@ Datum response_datum(FunctionCallInfo fcinfo, const Response *response) {
 
     response_columns(response, values, nulls);
     return HeapTupleGetDatum(heap_form_tuple(response_descriptor(fcinfo), values, nulls));
+}
+
+/* problem_kind finds the kind of problem with this code; raises SH005 when there is none. */
+static ProblemKind problem_kind(const char *code) {
+    for (int kind = 0; code != NULL && kind < (int)lengthof(problems); kind++)
+        if (strcmp(problems[kind].code, code) == 0)
+            return (ProblemKind)kind;
+    raise_invalid_argument("code", "It must be the code of a problem.");
+}
+
+PG_FUNCTION_INFO_V1(shop_problem);
+
+/* shop.problem(code, message, request_id): problem() for functions in SQL */
+Datum shop_problem(PG_FUNCTION_ARGS) {
+    ProblemKind kind = problem_kind(argument_text(fcinfo, 0));
+    const char *message = argument_text(fcinfo, 1);
+    Response response;
+
+    if (message == NULL)
+        raise_invalid_argument("message", "It must say what is wrong.");
+    response = problem(kind, argument_text(fcinfo, 2), "%s", message);
+    return response_datum(fcinfo, &response);
 }

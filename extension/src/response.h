@@ -45,7 +45,9 @@ typedef enum ProblemKind {
     PROBLEM_RETURN_TOO_LARGE,
     PROBLEM_STOCK_CHANGED,
     PROBLEM_STOCK_RESERVED,
-    PROBLEM_ORDER_ID_REUSED
+    PROBLEM_ORDER_ID_REUSED,
+    PROBLEM_DEAD_LETTER_NOT_FOUND,
+    PROBLEM_DEAD_LETTER_CLOSED
 } ProblemKind;
 
 /* success makes the answer with this status and the JSON text in body. */

@@ -6,16 +6,21 @@ AS $function$ SELECT to_char($1 AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"
 COMMENT ON FUNCTION shop.iso_time(timestamptz) IS 'ISO 8601 in UTC with milliseconds and Z, as the API prints times.';
 REVOKE ALL ON FUNCTION shop.iso_time(timestamptz) FROM PUBLIC;
 
-CREATE FUNCTION shop.problem(status integer, code text, title text, message text, request_id text) RETURNS shop.response
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION shop.problem(code text, message text, request_id text) RETURNS shop.response
+LANGUAGE c IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'shop_problem';
+COMMENT ON FUNCTION shop.problem(text, text, text) IS 'A problem document (RFC 9457) as answer, for functions in SQL; status and title go with the code.';
+REVOKE ALL ON FUNCTION shop.problem(text, text, text) FROM PUBLIC;
+
+CREATE FUNCTION shop.refuse_page(before_id bigint, row_limit integer, request_id text) RETURNS shop.response
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $function$
-    SELECT $1, json_strip_nulls(json_build_object(
-               'type', 'urn:pg-shop:problem:' || $2, 'title', $3, 'status', $1, 'detail', $4, 'code', $2,
-               'message', $4, 'requestId', $5))::text,
-           false, NULL::bigint, NULL::integer, NULL::text
+    SELECT CASE WHEN $2 NOT BETWEEN 1 AND 1000
+                THEN shop.problem('invalid_field', 'limit must be an integer between 1 and 1000', $3)
+                WHEN $1 < 1 THEN shop.problem('invalid_field', 'before must be a positive integer', $3) END
 $function$;
-COMMENT ON FUNCTION shop.problem(integer, text, text, text, text) IS 'A problem document (RFC 9457) as answer, for functions in SQL.';
-REVOKE ALL ON FUNCTION shop.problem(integer, text, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION shop.refuse_page(bigint, integer, text) IS 'The refusal of a page before before_id with row_limit rows; NULL when both, as far as given, are in range.';
+REVOKE ALL ON FUNCTION shop.refuse_page(bigint, integer, text) FROM PUBLIC;
 
 CREATE FUNCTION shop.intake_status(status text, has_dead_letter boolean) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -91,7 +96,7 @@ BEGIN
         INTO found_id;
     END IF;
     IF found_id IS NULL THEN
-        RETURN shop.problem(404, 'order_not_found', 'Order not found', 'Order not found', get_intake_order.request_id);
+        RETURN shop.problem('order_not_found', 'Order not found', get_intake_order.request_id);
     END IF;
     answer.status := 200;
     answer.body := format('{"data":%s}', shop.intake_order_json(store_id, found_id));
@@ -120,14 +125,11 @@ DECLARE
 BEGIN
     PERFORM shop.require_migrated();
     IF page_number < 1 THEN
-        RETURN shop.problem(400, 'invalid_field', 'Invalid request', 'Page must be greater than 0',
-                            list_intake_orders.request_id);
+        RETURN shop.problem('invalid_field', 'Page must be greater than 0', list_intake_orders.request_id);
     ELSIF page_size NOT BETWEEN 1 AND 100 THEN
-        RETURN shop.problem(400, 'invalid_field', 'Invalid request', 'Limit must be between 1 and 100',
-                            list_intake_orders.request_id);
+        RETURN shop.problem('invalid_field', 'Limit must be between 1 and 100', list_intake_orders.request_id);
     ELSIF after IS NOT NULL AND after !~ '^[1-9][0-9]{0,17}$' THEN
-        RETURN shop.problem(400, 'invalid_field', 'Invalid request', 'after must be a value of "next"',
-                            list_intake_orders.request_id);
+        RETURN shop.problem('invalid_field', 'after must be a value of "next"', list_intake_orders.request_id);
     END IF;
     IF after IS NOT NULL THEN
         below := after::bigint;
@@ -158,18 +160,13 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_ca
 AS $function$
 #variable_conflict use_column
 DECLARE
-    answer shop.response;
+    answer shop.response := shop.refuse_page(before_id, row_limit, list_all_orders.request_id);
 BEGIN
     PERFORM shop.require_migrated();
-    IF coalesce(row_limit, 100) NOT BETWEEN 1 AND 1000 THEN
-        RETURN shop.problem(400, 'invalid_field', 'Invalid request', 'limit must be an integer between 1 and 1000',
-                            list_all_orders.request_id);
-    ELSIF before_id < 1 THEN
-        RETURN shop.problem(400, 'invalid_field', 'Invalid request', 'before must be a positive integer',
-                            list_all_orders.request_id);
+    IF answer.status IS NOT NULL THEN
+        RETURN answer;
     ELSIF list_all_orders.status NOT IN ('QUEUED', 'pending', 'CONFIRMED', 'CANCELLED', 'FULFILLED', 'REFUNDED') THEN
-        RETURN shop.problem(400, 'invalid_field', 'Invalid request',
-                            'status must be QUEUED, pending, CONFIRMED, CANCELLED, FULFILLED or REFUNDED',
+        RETURN shop.problem('invalid_field', 'status must be QUEUED, pending, CONFIRMED, CANCELLED, FULFILLED or REFUNDED',
                             list_all_orders.request_id);
     END IF;
     SELECT 200, coalesce(json_agg(json_build_object(

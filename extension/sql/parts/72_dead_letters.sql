@@ -26,13 +26,15 @@ AS $function$
 DECLARE
     document CONSTANT json := shop.dead_letter_json(store_id, dead_letter_id);
 BEGIN
-    IF document IS NULL THEN
-        RETURN shop.problem(404, 'dead_letter_not_found', 'Dead letter not found', 'Dead letter not found', request_id);
+    IF coalesce(dead_letter_id, 0) < 1 THEN
+        RETURN shop.problem('invalid_field', 'id must be a positive integer', request_id);
+    ELSIF document IS NULL THEN
+        RETURN shop.problem('dead_letter_not_found', 'Dead letter not found', request_id);
     END IF;
     RETURN (200, document::text, false, (document ->> 'order_id')::bigint, NULL, NULL)::shop.response;
 END
 $function$;
-COMMENT ON FUNCTION shop.dead_letter_answer(integer, bigint, text) IS 'A dead letter as answer: 200, 404.';
+COMMENT ON FUNCTION shop.dead_letter_answer(integer, bigint, text) IS 'A dead letter as answer: 200, 400, 404.';
 REVOKE ALL ON FUNCTION shop.dead_letter_answer(integer, bigint, text) FROM PUBLIC;
 
 CREATE FUNCTION shop.get_dead_letter(store_id integer, dead_letter_id bigint, request_id text) RETURNS shop.response
@@ -40,13 +42,10 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_ca
 AS $function$
 BEGIN
     PERFORM shop.require_migrated();
-    IF coalesce(dead_letter_id, 0) < 1 THEN
-        RETURN shop.problem(400, 'invalid_field', 'Invalid request', 'id must be a positive integer', request_id);
-    END IF;
     RETURN shop.dead_letter_answer(store_id, dead_letter_id, request_id);
 END
 $function$;
-COMMENT ON FUNCTION shop.get_dead_letter(integer, bigint, text) IS 'One dead letter. 200, 404.';
+COMMENT ON FUNCTION shop.get_dead_letter(integer, bigint, text) IS 'One dead letter. 200, 400, 404.';
 REVOKE ALL ON FUNCTION shop.get_dead_letter(integer, bigint, text) FROM PUBLIC;
 
 CREATE FUNCTION shop.list_dead_letters(store_id integer, status text, before_id bigint, row_limit integer,
@@ -55,18 +54,13 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_ca
 AS $function$
 #variable_conflict use_column
 DECLARE
-    answer shop.response;
+    answer shop.response := shop.refuse_page(before_id, row_limit, list_dead_letters.request_id);
 BEGIN
     PERFORM shop.require_migrated();
-    IF coalesce(row_limit, 100) NOT BETWEEN 1 AND 1000 THEN
-        RETURN shop.problem(400, 'invalid_field', 'Invalid request', 'limit must be an integer between 1 and 1000',
-                            list_dead_letters.request_id);
-    ELSIF before_id < 1 THEN
-        RETURN shop.problem(400, 'invalid_field', 'Invalid request', 'before must be a positive integer',
-                            list_dead_letters.request_id);
+    IF answer.status IS NOT NULL THEN
+        RETURN answer;
     ELSIF list_dead_letters.status NOT IN ('open', 'redriven', 'discarded') THEN
-        RETURN shop.problem(400, 'invalid_field', 'Invalid request', 'status must be open, redriven or discarded',
-                            list_dead_letters.request_id);
+        RETURN shop.problem('invalid_field', 'status must be open, redriven or discarded', list_dead_letters.request_id);
     END IF;
     SELECT 200, coalesce(json_agg(shop.dead_letter_json(list_dead_letters.store_id, listed.id)
                                   ORDER BY listed.id DESC), '[]')::text, false
@@ -92,16 +86,11 @@ DECLARE
     letter shop.dead_letters%ROWTYPE;
 BEGIN
     PERFORM shop.require_migrated();
-    IF coalesce(dead_letter_id, 0) < 1 THEN
-        RETURN shop.problem(400, 'invalid_field', 'Invalid request', 'id must be a positive integer',
-                            redrive.request_id);
-    END IF;
     SELECT * FROM shop.dead_letters found
     WHERE found.store_id = redrive.store_id AND found.id = dead_letter_id
     FOR NO KEY UPDATE INTO letter;
     IF letter.status = 'discarded' THEN
-        RETURN shop.problem(409, 'dead_letter_closed', 'Dead letter is closed',
-                            'A discarded dead letter cannot be redriven', redrive.request_id);
+        RETURN shop.problem('dead_letter_closed', 'A discarded dead letter cannot be redriven', redrive.request_id);
     ELSIF letter.status = 'open' THEN
         -- A message of our own again, in the outbox; what it leads to happens once, however often it is delivered.
         INSERT INTO shop.outbox (store_id, topic, order_id, body, request_id)
@@ -127,18 +116,14 @@ DECLARE
     letter shop.dead_letters%ROWTYPE;
 BEGIN
     PERFORM shop.require_migrated();
-    IF coalesce(dead_letter_id, 0) < 1 THEN
-        RETURN shop.problem(400, 'invalid_field', 'Invalid request', 'id must be a positive integer',
-                            discard.request_id);
-    ELSIF coalesce(discard.reason, '') = '' THEN
-        RETURN shop.problem(400, 'invalid_field', 'Invalid request', 'reason is required', discard.request_id);
+    IF dead_letter_id > 0 AND coalesce(discard.reason, '') = '' THEN
+        RETURN shop.problem('invalid_field', 'reason is required', discard.request_id);
     END IF;
     SELECT * FROM shop.dead_letters found
     WHERE found.store_id = discard.store_id AND found.id = dead_letter_id
     FOR NO KEY UPDATE INTO letter;
     IF letter.status = 'redriven' THEN
-        RETURN shop.problem(409, 'dead_letter_closed', 'Dead letter is closed',
-                            'A redriven dead letter cannot be discarded', discard.request_id);
+        RETURN shop.problem('dead_letter_closed', 'A redriven dead letter cannot be discarded', discard.request_id);
     ELSIF letter.status = 'open' THEN
         UPDATE shop.dead_letters closed
         SET status = 'discarded', resolution = format('discarded by %s: %s', coalesce(actor, 'a DBA'), discard.reason),

@@ -144,6 +144,7 @@ BEGIN
         ) child
         LEFT JOIN shop.orders purchase ON purchase.store_id = verify.store_id AND purchase.id = child.order_id
         WHERE purchase.id IS NULL;
+    -- The same for the lines of carts.
     RETURN QUERY
         SELECT 'row_has_its_parent', format('item %s of cart %s', item.id, item.cart_id), 'the cart is missing'
         FROM shop.cart_items item
@@ -157,7 +158,7 @@ BEGIN
         LEFT JOIN shop.intake_orders intake ON intake.store_id = purchase.store_id AND intake.order_id = purchase.id
         WHERE purchase.store_id = verify.store_id AND (purchase.cart_id IS NULL) = (intake.order_id IS NULL);
 
-    -- Money: what refunds ask of an attempt is what it says, and a checked out order that is confirmed was paid, once.
+    -- What refunds ask of a payment attempt is what it says, failed refunds aside.
     RETURN QUERY
         SELECT 'refunds_sum_to_attempt', format('payment attempt %s', attempt.id),
                format('refunded_amount %s, refunds sum to %s', attempt.refunded_amount, coalesce(asked.total, 0))
@@ -168,6 +169,8 @@ BEGIN
             GROUP BY refund.attempt_id
         ) asked ON asked.attempt_id = attempt.id
         WHERE attempt.store_id = verify.store_id AND attempt.refunded_amount <> coalesce(asked.total, 0);
+    -- A confirmed order of a cart was paid, and the money is kept once; a pending one was not paid yet; of a cancelled one
+    -- nothing is kept. The refund of a cancelled order that failed shows up here until it is asked for again.
     RETURN QUERY
         SELECT 'confirmed_order_is_paid_once', format('order %s', purchase.id),
                format('status %s, %s captured payments that are kept', purchase.status, coalesce(paid.kept, 0))
@@ -187,12 +190,13 @@ BEGIN
                    WHEN purchase.status = 'CANCELLED' THEN coalesce(paid.kept, 0) > 0 AND purchase.total_price > 0
                    ELSE false END;
 
-    -- A stored answer that says "made" names an order, and the statistics count what is there.
+    -- A stored answer that says "made" names the order.
     RETURN QUERY
         SELECT 'stored_answer_names_order', format('key of user %s on %s', answer.user_id, answer.route),
                format('status %s without an order', answer.status)
         FROM shop.idempotency_keys answer
         WHERE answer.store_id = verify.store_id AND answer.status IN (201, 202) AND answer.order_id IS NULL;
+    -- The counters of the statistics count the orders that are there.
     RETURN QUERY
         SELECT 'order_counts_match', 'statistics', format('%s orders, counted %s', there.orders, counted.orders)
         FROM (SELECT count(*) AS orders FROM shop.orders purchase WHERE purchase.store_id = verify.store_id) there

@@ -127,10 +127,12 @@ static bool set_boolean(const struct raw_value *raw, struct argument_values *val
     return json_is_boolean(raw->member->value);
 }
 
+/* set_money: a JSON number in any of its forms, or a decimal string, which has no exponent. */
 static void set_money(const struct raw_value *raw, struct argument_values *values, size_t index) {
     char *text = plain_text(raw);
+    bool is_string = raw->member != NULL && json_is_string(raw->member->value);
 
-    if (text != NULL && money_shaped(text)) {
+    if (text != NULL && money_shaped(text) && !(is_string && strpbrk(text, "eE-") != NULL)) {
         set_owned(values, index, text);
         return;
     }

@@ -29,6 +29,8 @@ struct watched_connection {
     int64_t since;           /* begin of the phase, or of the request's arrival in HEAD and BODY */
     int64_t deadline;        /* in SENDING */
     uint64_t bytes_received; /* by the kernel, when the phase began */
+    uint64_t bytes_taken;    /* from the kernel, in BODY when somebody looked last */
+    int idle_looks;          /* in BODY, how often nothing was taken although there was something */
     struct request *request; /* in HEAD to SENDING */
 };
 
@@ -57,8 +59,9 @@ void connection_watch_enter(struct watched_connection *connection, enum connecti
 
 /*
  * connection_watch_cut shuts down the connections whose time is over; where a request was only begun, 408 is written
- * first. The HTTP library then sees the end of the stream and cleans up. Call it as often as you like: it looks at the
- * connections ten times a second.
+ * first. It does the same, with 400, where the library neither reads on nor gives up: a line within a chunked body that
+ * is longer than the library's buffer makes libmicrohttpd 0.9.75 turn in circles. The HTTP library then sees the end of
+ * the stream and cleans up. Call it as often as you like: it looks at the connections ten times a second.
  */
 void connection_watch_cut(struct connection_watch *watch);
 

@@ -66,11 +66,11 @@ static void refuse_while_stopping(struct request *request) {
     }
 }
 
-void dispatch_head(struct request *request, const char *version) {
+void dispatch_head(struct request *request, const char *method, const char *version) {
     const char *fault;
 
+    framing_read(request->connection, method, version, &request->framing);
     request_id_choose(request_header(request, "X-Request-Id"), request->request_id);
-    framing_read(request->connection, version, &request->framing);
     fault = framing_fault(&request->framing);
     if (fault == NULL) {
         fault = request->target_fault;

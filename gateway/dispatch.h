@@ -6,9 +6,9 @@
 
 struct request;
 
-/* dispatch_head decides what the head alone allows to decide; a refusal is set as the request's reply. version: as in
- * the request line. */
-void dispatch_head(struct request *request, const char *version);
+/* dispatch_head decides what the head alone allows to decide; a refusal is set as the request's reply. method and
+ * version: as the library gives them, in the connection's buffer. */
+void dispatch_head(struct request *request, const char *method, const char *version);
 
 /* dispatch_complete serves the complete request: its phase is REQUEST_ANSWERED when it returns, or becomes so later by
  * request_answered. */

@@ -15,6 +15,7 @@ struct framing {
     int content_length_count;
     int transfer_encoding_count;
     int single_count[2]; /* headers of which only one may exist: Authorization, Idempotency-Key */
+    bool has_gap;        /* the head holds what is in no header */
     bool bad_name;       /* a name that is no token */
     bool bad_value;      /* a value with control characters */
     bool bad_transfer_encoding;
@@ -23,8 +24,11 @@ struct framing {
     uint64_t content_length; /* UINT64_MAX when it is no number */
 };
 
-/* framing_read walks the head of a connection's request. version: as in the request line, "HTTP/1.1". */
-void framing_read(struct MHD_Connection *connection, const char *version, struct framing *framing);
+/*
+ * framing_read walks the head of a connection's request, and takes away the blanks at the end of each value. method and
+ * version: as the library gives them to its callback, in the connection's buffer.
+ */
+void framing_read(struct MHD_Connection *connection, const char *method, const char *version, struct framing *framing);
 
 /* framing_add_header takes one header into account; framing_read calls it for each. value has size bytes and is
  * followed by a NUL. */

@@ -153,7 +153,7 @@ static enum MHD_Result begin(struct http_server *server, struct request *request
     snprintf(request->method, sizeof(request->method), "%s", method);
     request->phase = REQUEST_BODY;
     enter(server, request, CONNECTION_BODY, 0);
-    dispatch_head(request, version);
+    dispatch_head(request, method, version);
     if (must_answer_now(request)) {
         request->reply.close = true;
         return send_reply(server, request);

@@ -14,12 +14,14 @@ static bool is_text(const json_t *value, const char *expected) {
     return json_is_string(value) && strcmp(json_string_value(value), expected) == 0;
 }
 
-/* algorithm_pinned tells whether the header names HS256 and asks for no extension that we would have to understand
- * (RFC 7515 section 4.1.11). The library checks the signature with whatever algorithm the header names. */
+/* algorithm_pinned tells whether the header names HS256, in these letters (RFC 7515 section 4.1.1), and asks for no
+ * extension that we would have to understand (section 4.1.11). The library checks the signature with whatever algorithm
+ * the header names, in letters of any size. */
 static bool algorithm_pinned(jwt_t *decoded) {
+    const char *name = jwt_get_header(decoded, "alg");
     char *critical;
 
-    if (jwt_get_alg(decoded) != JWT_ALG_HS256) {
+    if (jwt_get_alg(decoded) != JWT_ALG_HS256 || name == NULL || strcmp(name, "HS256") != 0) {
         return false;
     }
     critical = jwt_get_headers_json(decoded, "crit");

@@ -130,6 +130,7 @@ static void pins_the_algorithm(void **state) {
     static const char *const headers[] = {
         "{\"alg\":\"none\"}",
         "{\"alg\":\"NONE\"}",
+        "{\"alg\":\"hs256\"}",
         "{\"alg\":\"HS512\"}",
         "{\"alg\":\"RS256\"}",
         "{\"alg\":\"ES256\"}",

@@ -81,7 +81,7 @@ matching() {
 # --- lint ---------------------------------------------------------------------------------------------------------------
 
 c_files() {
-    find common gateway poller extension/src test/unit -name '*.[ch]' -not -path '*/build*' 2>/dev/null | sort
+    find common gateway poller extension/src test/unit test/fuzz -name '*.[ch]' -not -path '*/build*' 2>/dev/null | sort
 }
 
 program_sources() {
@@ -208,6 +208,28 @@ unit_program() {
     note "$1"
     cat "$output"
     grep -q '^not ok ' "$output"
+}
+
+# --- fuzz ---------------------------------------------------------------------------------------------------------------
+
+# fuzz_one NAME: lets libFuzzer look for inputs that break a harness. FUZZ_SEED repeats a run, FUZZ_RUNS is the number of
+# inputs. What it finds on its way is no part of the corpus in the repository; an input that breaks something is kept.
+fuzz_one() {
+    local found=$check_dir/scratch/fuzz/$1
+    mkdir -p "$found" "$check_dir/results/fuzz"
+    echo "FUZZ_SEED=$fuzz_seed"
+    timeout 120 "test/fuzz/build/fuzz_$1" -seed="$fuzz_seed" -runs="$fuzz_runs" -max_len=2048 -timeout=10 -rss_limit_mb=1024 \
+        -artifact_prefix="$check_dir/results/fuzz/$1-" "$found" "test/fuzz/corpus/$1"
+}
+
+kind_fuzz() {
+    local harness name fuzz_seed=${FUZZ_SEED:-$RANDOM} fuzz_runs=${FUZZ_RUNS:-100000}
+    build_once fuzz make -j "$jobs" --no-print-directory -C test/fuzz all || return 1
+    for harness in test/fuzz/fuzz_*.c; do
+        name=$(basename "$harness" .c)
+        name=${name#fuzz_}
+        [[ $name != "$1"* ]] || check "fuzz_$name: $fuzz_runs inputs" fuzz_one "$name"
+    done
 }
 
 # --- pgtap and isolation --------------------------------------------------------------------------------------------------

@@ -106,6 +106,7 @@ void request_answered(struct request *request) {
 
 /* log_fields gives the members that both events share. */
 static json_t *log_fields(const struct request *request, unsigned status) {
+    double milliseconds = (double)(clock_monotonic_us() - request->started_us) / 1000;
     json_t *fields = json_object();
 
     json_object_set_new(fields, "requestId", json_string(request->request_id));
@@ -115,12 +116,12 @@ static json_t *log_fields(const struct request *request, unsigned status) {
     if (request->order_id != 0) {
         json_object_set_new(fields, "orderId", json_integer(request->order_id));
     }
+    json_object_set_new(fields, "durationMs", json_real(milliseconds));
     return fields;
 }
 
 void request_log(const struct request *request) {
     unsigned status = request->reply.status != 0 ? request->reply.status : CLIENT_LEFT_STATUS;
-    double milliseconds = (double)(clock_monotonic_us() - request->started_us) / 1000;
     json_t *fields;
 
     if (status >= 500) {
@@ -129,8 +130,6 @@ void request_log(const struct request *request) {
         log_event(LOG_ERROR, "http_error", fields);
     }
     if (log_enabled(LOG_INFO)) {
-        fields = log_fields(request, status);
-        json_object_set_new(fields, "durationMs", json_real(milliseconds));
-        log_event(LOG_INFO, "http_request", fields);
+        log_event(LOG_INFO, "http_request", log_fields(request, status));
     }
 }

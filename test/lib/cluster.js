@@ -1,11 +1,24 @@
 // A cluster that one test file has for itself, where it must stop and start it.
 import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { root, scratch } from './settings.js';
 
 const run = promisify(execFile);
+
+/** The processes whose parent this is. */
+function children(parent) {
+  const parentOf = (pid) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').pop().split(' ')[1];
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
+    try {
+      return parentOf(pid) === parent;
+    } catch {
+      return false; // it has ended meanwhile
+    }
+  });
+}
 
 export class Cluster {
   /** Makes and starts a cluster with a template database. */
@@ -26,8 +39,23 @@ export class Cluster {
     return this.#do('stop');
   }
 
-  remove() {
+  async remove() {
+    if (this.frozen) this.thaw();
     return this.#do('remove');
+  }
+
+  /** Stops every process of it in its tracks: connections stay open and nobody answers. */
+  freeze() {
+    const [server] = readFileSync(join(this.folder, 'data/postmaster.pid'), 'utf8').split('\n');
+    process.kill(Number(server), 'SIGSTOP'); // first, so that it starts no further ones
+    this.frozen = [Number(server), ...children(server)];
+    for (const pid of this.frozen.slice(1)) process.kill(pid, 'SIGSTOP');
+  }
+
+  /** Lets them go on. */
+  thaw() {
+    for (const pid of this.frozen.reverse()) process.kill(pid, 'SIGCONT');
+    this.frozen = undefined;
   }
 
   async #do(action) {

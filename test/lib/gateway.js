@@ -7,15 +7,18 @@ import { jwtSecret } from './tokens.js';
 import { eventually } from './wait.js';
 
 export class Gateway extends Program {
-  constructor(port, environment) {
-    super(gatewayProgram, environment);
+  constructor(port, environment, program = gatewayProgram) {
+    super(program, environment);
     this.port = port;
   }
 
-  /** Starts a gateway on this database and waits until it is ready; environment adds variables or (undefined) removes them. */
-  static async start(database, environment = {}) {
+  /**
+   * Starts a gateway on this database and waits until it is ready; environment adds variables or (undefined) removes them.
+   * program: another build than the one with sanitizers.
+   */
+  static async start(database, environment = {}, program = gatewayProgram) {
     const port = await freePort();
-    const gateway = new Gateway(port, gatewayEnvironment(database, port, environment));
+    const gateway = new Gateway(port, gatewayEnvironment(database, port, environment), program);
     await eventually(`the gateway is ready; its log:\n${gateway.stdout}${gateway.stderr}`, async () => {
       if (gateway.exited) throw new Error(`the gateway ended: ${gateway.stdout}${gateway.stderr}`);
       return (await gateway.get('/ready')).status === 200;

@@ -342,7 +342,7 @@ kind_installation() {
 }
 
 kind_http() {
-    node_kind http "$1" '/(outage|lifecycle)\.'
+    node_kind http "$1" '/(outage|lifecycle|faults|steadiness)\.'
 }
 
 kind_poller() {

@@ -7,6 +7,7 @@ function given(name) {
 
 export const root = given('SHOP_TEST_ROOT');
 export const gatewayProgram = given('SHOP_TEST_GATEWAY');
+export const shippedGateway = `${root}/gateway/build/shop-gateway`; // without sanitizers, as it is installed
 export const pollerProgram = given('SHOP_TEST_POLLER');
 export const pgBinaries = given('SHOP_TEST_PG_BINARIES');
 

@@ -12,6 +12,9 @@
 #define SHORTEST_SECRET        32 /* bytes; RFC 7518 section 3.2: an HS256 key has at least 256 bits */
 #define FEWEST_SECRET_LETTERS  8
 
+/* Shortest key of webhooks, in bytes. */
+#define SHORTEST_WEBHOOK_SECRET 16
+
 #define ROW(variable, type, default_text, minimum, maximum, choices, secret, field, help)                              \
     {                                                                                                                  \
         variable, NULL, type, default_text, minimum, maximum, choices, secret, offsetof(struct configuration, field),  \
@@ -45,6 +48,12 @@ const struct setting configuration_table[] = {
         "Bearer token that GET /metrics asks for; unset: no metrics on PORT"),
     ROW("METRICS_PORT", SETTING_INTEGER, NULL, 1, 65535, NULL, false, metrics_port,
         "a port that serves GET /metrics and nothing else; unset: none"),
+    ROW("PAYMENT_WEBHOOK_SECRET", SETTING_STRING, NULL, 16, 1024, NULL, true, payment_webhook_secret,
+        "key of the signatures of events of the provider http, or several separated by commas; unset: none are taken"),
+    ROW("STRIPE_WEBHOOK_SECRET", SETTING_STRING, NULL, 16, 1024, NULL, true, stripe_webhook_secret,
+        "signing secret of the Stripe endpoint (whsec_…), or several separated by commas; unset: none are taken"),
+    ROW("PAYMENT_CURRENCY", SETTING_STRING, "EUR", 3, 3, NULL, false, payment_currency,
+        "currency of all amounts, as the poller has it; events in another one have no effect"),
     ROW("HTTP_REQUEST_TIMEOUT_MS", SETTING_INTEGER, "15000", 1, 3600000, NULL, false, http_request_timeout_ms,
         "a request must have arrived whole within this time"),
     ROW("HTTP_HEADERS_TIMEOUT_MS", SETTING_INTEGER, NULL, 1, 3600000, NULL, false, http_headers_timeout_ms,
@@ -105,6 +114,19 @@ static bool is_text(const char *value, const char *expected) {
     return value != NULL && strcmp(value, expected) == 0;
 }
 
+/* has_short_key tells whether a list of keys separated by commas has one that is too short to be a secret. */
+static bool has_short_key(const char *keys) {
+    while (keys != NULL) {
+        size_t length = strcspn(keys, ",");
+
+        if (length < SHORTEST_WEBHOOK_SECRET) {
+            return true;
+        }
+        keys = keys[length] == ',' ? keys + length + 1 : NULL;
+    }
+    return false;
+}
+
 /* production_fault gives what forbids to start in production, or NULL. */
 static const char *production_fault(const struct configuration *configuration) {
     if (strlen(configuration->jwt_secret) < SHORTEST_SECRET) {
@@ -131,6 +153,12 @@ static const char *production_fault(const struct configuration *configuration) {
 static const char *fault_of(const struct configuration *configuration) {
     if (configuration->jwt_secret == NULL) {
         return "JWT_SECRET must be set";
+    }
+    if (has_short_key(configuration->payment_webhook_secret)) {
+        return "PAYMENT_WEBHOOK_SECRET must be a key of at least 16 bytes, or several separated by commas";
+    }
+    if (has_short_key(configuration->stripe_webhook_secret)) {
+        return "STRIPE_WEBHOOK_SECRET must be a key of at least 16 bytes, or several separated by commas";
     }
     if (!cors_origins_valid(configuration->cors_origins)) {
         return "CORS_ORIGINS must be * or a list of origins such as https://shop.example, separated by commas";

@@ -19,6 +19,8 @@ struct configuration {
     char *metrics_token;
     long metrics_port; /* 0: none */
     char *docs_dir;
+    char *payment_webhook_secret, *stripe_webhook_secret; /* NULL: no events are taken from that provider */
+    char *payment_currency;
     long http_request_timeout_ms, http_headers_timeout_ms, http_keep_alive_timeout_ms, http_shutdown_grace_ms;
     char *conninfo; /* made from the shared settings */
 };

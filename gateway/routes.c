@@ -11,6 +11,7 @@
 #include "queue_health.h"
 #include "service_index.h"
 #include "statements.h"
+#include "webhooks.h"
 
 /* The arguments that many functions share. */
 /* clang-format off */
@@ -130,6 +131,8 @@ static const struct route table[] = {
     {.method = "POST", .path = "/admin/dead-letters/:id/discard", .access = ACCESS_ADMIN, .body = BODY_REQUIRED,
      .statement = &discard_statement,
      .arguments = {STORE, PATH_ID("id"), BODY_TEXT("reason"), ACTOR, REQUEST_ID}},
+    {.method = "POST", .path = "/webhooks/payments/:provider", .statement = &receive_payment_event_statement,
+     .handler = webhook_handle},
     {.method = "GET", .path = "/admin/verify", .access = ACCESS_ADMIN, .statement = &verify_statement,
      .timeout_ms = 60000,
      .arguments = {STORE}},

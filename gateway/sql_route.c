@@ -112,10 +112,15 @@ static void refuse_type(struct request *request, const struct argument *refused)
     request_answered(request);
 }
 
+void sql_route_submit(struct request *request, const char *const *values) {
+    int timeout_ms = request->route->timeout_ms > 0 ? request->route->timeout_ms : DATABASE_CALL_TIMEOUT_MS;
+
+    database_pool_submit(request->gateway->database, statement_of(request), values, timeout_ms, on_answer, request);
+}
+
 void sql_route_call(struct request *request) {
     const struct route *route = request->route;
     const struct database_statement *statement = statement_of(request);
-    int timeout_ms = route->timeout_ms > 0 ? route->timeout_ms : DATABASE_CALL_TIMEOUT_MS;
     struct argument_values values;
     const struct argument *refused =
         arguments_collect(route->arguments, (size_t)statement->parameter_count, &request->sources, &values);
@@ -125,7 +130,7 @@ void sql_route_call(struct request *request) {
     } else if (route->batched) {
         checkout_batcher_submit(request->gateway->checkouts, values.values, on_row, request);
     } else {
-        database_pool_submit(request->gateway->database, statement, values.values, timeout_ms, on_answer, request);
+        sql_route_submit(request, values.values);
     }
     arguments_free(&values);
 }

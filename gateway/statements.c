@@ -92,6 +92,13 @@ const struct database_statement redrive_statement = {"redrive", CALL("redrive", 
 const struct database_statement discard_statement = {"discard", CALL("discard", INT8(2) STRING(3) STRING(4) STRING(5)),
                                                      5, true};
 
+/* Repeatable: the same event has its effect once. */
+const struct database_statement receive_payment_event_statement = {"receive_payment_event",
+                                                                   CALL("receive_payment_event",
+                                                                        STRING(2) STRING(3) INT8(4) INT8(5) STRING(6)
+                                                                            STRING(7) AMOUNT(8) STRING(9) STRING(10)),
+                                                                   10, true};
+
 const struct database_statement verify_statement = {
     "verify",
     "SELECT 200, coalesce(pg_catalog.json_agg(pg_catalog.json_build_object("

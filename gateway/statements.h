@@ -53,6 +53,8 @@ extern const struct database_statement get_dead_letter_statement;
 extern const struct database_statement redrive_statement;
 extern const struct database_statement discard_statement;
 
+extern const struct database_statement receive_payment_event_statement;
+
 /* A report in the shape of a shop.response: 200 and an array of {check, subject, detail}. */
 extern const struct database_statement verify_statement;
 

@@ -60,12 +60,30 @@ static const struct setting settings[] = {
      "repeats of a send before its messages rest in the outbox"},
     {"SQS_SEND_RETRY_DELAY_MS", NULL, SETTING_INTEGER, "100", 0, 60000, NULL, false, FIELD(send_retry_delay_ms),
      "base of the growing delay between them, milliseconds"},
-    {"PAYMENT_PROVIDER", NULL, SETTING_CHOICE, "simulation", 0, 0, "simulation", false, FIELD(payment_provider),
-     "who says whether an order is paid"},
+    {"PAYMENT_PROVIDER", NULL, SETTING_CHOICE, "simulation", 0, 0, "simulation|http|stripe", false,
+     FIELD(payment_provider), "who says whether an order is paid"},
     {"PAYMENT_SIMULATION_MODE", NULL, SETTING_CHOICE, "random", 0, 0, "random|rule_based", false,
      FIELD(payment_simulation_mode), "random, or rule_based (even order ids are paid, odd ones are not)"},
     {"PAYMENT_SUCCESS_RATE", NULL, SETTING_DECIMAL, "0.7", 0, 1, NULL, false, FIELD(payment_success_rate),
      "share of orders that the random simulation pays"},
+    {"PAYMENT_PROVIDER_URL", NULL, SETTING_STRING, NULL, 1, 1024, NULL, false, FIELD(payment_provider_url),
+     "base URL of the provider http, required for it; for stripe unset: https://api.stripe.com"},
+    {"PAYMENT_PROVIDER_TOKEN", NULL, SETTING_STRING, NULL, 1, 1024, NULL, true, FIELD(payment_provider_token),
+     "Bearer token for the provider http, required for it"},
+    {"STRIPE_API_KEY", NULL, SETTING_STRING, NULL, 1, 1024, NULL, true, FIELD(stripe_api_key),
+     "secret or restricted key of the Stripe account, required for stripe"},
+    {"STRIPE_PAYMENT_METHOD", NULL, SETTING_STRING, NULL, 1, 255, NULL, false, FIELD(stripe_payment_method),
+     "payment method that Stripe charges, such as pm_card_visa in test mode, required for stripe"},
+    {"PAYMENT_CURRENCY", NULL, SETTING_STRING, "EUR", 3, 3, NULL, false, FIELD(payment_currency),
+     "currency of all amounts, ISO 4217, one with two decimals"},
+    {"PAYMENT_CAPTURE", NULL, SETTING_CHOICE, "at_once", 0, 0, "at_once|later", false, FIELD(payment_capture),
+     "later: the money is promised first, and taken once the order is known to want it"},
+    {"PAYMENT_TIMEOUT_MS", NULL, SETTING_INTEGER, "8000", 1, 3600000, NULL, false, FIELD(payment_timeout_ms),
+     "how long the provider may take for an answer, milliseconds; less than SQS_PROCESS_TIMEOUT_MS"},
+    {"PAYMENT_CIRCUIT_FAILURES", NULL, SETTING_INTEGER, "5", 1, 1000, NULL, false, FIELD(payment_circuit_failures),
+     "failures of the provider in a row after which nobody asks it for a while"},
+    {"PAYMENT_CIRCUIT_PAUSE_MS", NULL, SETTING_INTEGER, "10000", 100, 3600000, NULL, false,
+     FIELD(payment_circuit_pause_ms), "how long that while is, milliseconds; then one request tries"},
     {"SQS_POLL_WAIT_SECONDS", NULL, SETTING_INTEGER, "20", 0, SQS_WAIT_SECONDS_MAXIMUM, NULL, false,
      FIELD(poll_wait_seconds), "how long a receive waits for messages, seconds"},
     {"SQS_POLL_MAX_MESSAGES", NULL, SETTING_INTEGER, "10", 1, 1000000, NULL, false, FIELD(poll_maximum_messages),
@@ -161,12 +179,98 @@ static bool check_times(struct poller_configuration *configuration, char *error,
     return true;
 }
 
+/* is_base_url tells whether a text can be the base URL of a provider; in production the money goes over TLS only. */
+static bool is_base_url(const char *text, bool production) {
+    size_t scheme = strncmp(text, "https://", 8) == 0 ? 8 : !production && strncmp(text, "http://", 7) == 0 ? 7 : 0;
+    const char *letter;
+
+    for (letter = text; *letter != '\0'; letter++) {
+        if (*letter <= ' ' || *letter > '~' || strchr("?#@", *letter) != NULL) {
+            return false;
+        }
+    }
+    return scheme > 0 && text[scheme] != '\0' && text[scheme] != '/';
+}
+
+/* is_visible tells whether a text can be part of a header or form as it is. */
+static bool is_visible(const char *text) {
+    for (; *text != '\0'; text++) {
+        if (*text <= ' ' || *text > '~' || strchr("&=+%", *text) != NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* has_two_decimals tells whether a text is a currency's code; the currencies of ISO 4217 with no or three decimals are
+ * refused, because all amounts of the shop have two. */
+static bool has_two_decimals(const char *code) {
+    static const char *const others[] = {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG",
+                                         "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF", "BHD",
+                                         "IQD", "JOD", "KWD", "LYD", "OMR", "TND", "CLF", "UYW"};
+    size_t i;
+
+    for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (strcmp(others[i], code) == 0) {
+            return false;
+        }
+    }
+    return strspn(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 3;
+}
+
+/* payment_fault gives what is wrong with the settings of the provider that is chosen, or NULL. */
+static const char *payment_fault(const struct poller_configuration *configuration) {
+    bool stripe = strcmp(configuration->payment_provider, "stripe") == 0;
+    const char *token = stripe ? configuration->stripe_api_key : configuration->payment_provider_token;
+
+    if (!has_two_decimals(configuration->payment_currency)) {
+        return "PAYMENT_CURRENCY must be the code of a currency with two decimals, such as EUR";
+    }
+    if (strcmp(configuration->payment_provider, "simulation") == 0) {
+        return NULL;
+    }
+    if (configuration->payment_provider_url == NULL ||
+        !is_base_url(configuration->payment_provider_url, configuration_is_production(&configuration->shared))) {
+        return "PAYMENT_PROVIDER_URL must be the base URL of the payment provider, in production an https one";
+    }
+    if (token == NULL || !is_visible(token)) {
+        return stripe ? "STRIPE_API_KEY must be set to a key of Stripe"
+                      : "PAYMENT_PROVIDER_TOKEN must be set to the provider's token, visible ASCII without & = + %";
+    }
+    if (stripe && (configuration->stripe_payment_method == NULL || !is_visible(configuration->stripe_payment_method))) {
+        return "STRIPE_PAYMENT_METHOD must be set to the number of a payment method";
+    }
+    if (configuration->payment_timeout_ms >= configuration->process_timeout_ms) {
+        return "PAYMENT_TIMEOUT_MS must be less than SQS_PROCESS_TIMEOUT_MS";
+    }
+    return NULL;
+}
+
+/* check_payments fills in the provider's well-known URL, drops the slash at its end, and checks. */
+static bool check_payments(struct poller_configuration *configuration, char *error, size_t error_size) {
+    char **url = &configuration->payment_provider_url;
+    const char *fault;
+
+    if (*url == NULL && strcmp(configuration->payment_provider, "stripe") == 0) {
+        *url = strdup("https://api.stripe.com");
+    }
+    while (*url != NULL && **url != '\0' && (*url)[strlen(*url) - 1] == '/') {
+        (*url)[strlen(*url) - 1] = '\0';
+    }
+    fault = payment_fault(configuration);
+    if (fault != NULL) {
+        snprintf(error, error_size, "%s", fault);
+    }
+    return fault == NULL;
+}
+
 bool configuration_load(struct poller_configuration *configuration, char *error, size_t error_size) {
     *configuration = (struct poller_configuration){0};
     if (!config_load(settings, SETTING_COUNT, configuration, error, error_size)) {
         return false;
     }
-    if (!check_queues(configuration, error, error_size) || !check_times(configuration, error, error_size)) {
+    if (!check_queues(configuration, error, error_size) || !check_times(configuration, error, error_size) ||
+        !check_payments(configuration, error, error_size)) {
         configuration_free(configuration);
         return false;
     }

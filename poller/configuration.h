@@ -25,6 +25,9 @@ struct poller_configuration {
     long send_maximum_retries, send_retry_delay_ms;
     char *payment_provider, *payment_simulation_mode;
     double payment_success_rate;
+    char *payment_provider_url; /* without a slash at its end; NULL for the simulation */
+    char *payment_provider_token, *stripe_api_key, *stripe_payment_method, *payment_currency, *payment_capture;
+    long payment_timeout_ms, payment_circuit_failures, payment_circuit_pause_ms;
     long poll_wait_seconds, poll_maximum_messages, poll_idle_delay_ms, poll_timeout_ms;
     long visibility_timeout_seconds, maximum_receive_count, intake_maximum_receive_count;
     long process_timeout_ms, shutdown_grace_ms, maintenance_interval_seconds;

@@ -24,6 +24,38 @@ const struct database_statement settle_payment_statement = {
     " $5::pg_catalog.text, $6::pg_catalog.int8)",
     6, true};
 
+/* Repeatable: the attempt that it makes is the one that it finds the next time. */
+const struct database_statement begin_payment_statement = {
+    "begin_payment",
+    "SELECT attempt_id::pg_catalog.int8, amount::pg_catalog.text, attempt_status::pg_catalog.text,"
+    " order_status::pg_catalog.text, attempt_provider::pg_catalog.text, provider_reference::pg_catalog.text,"
+    " age_seconds::pg_catalog.int8"
+    " FROM shop.begin_payment($1::pg_catalog.int4, $2::pg_catalog.int8, $3::pg_catalog.text, $4::pg_catalog.text,"
+    " $5::pg_catalog.int8)",
+    5, true};
+
+const struct database_statement apply_payment_statement = {
+    "apply_payment",
+    "SELECT result::pg_catalog.text, order_status::pg_catalog.text"
+    " FROM shop.apply_payment($1::pg_catalog.int4, $2::pg_catalog.int8, $3::pg_catalog.text, $4::pg_catalog.text,"
+    " $5::pg_catalog.numeric, $6::pg_catalog.text, NULL, NULL, $7::pg_catalog.text, $8::pg_catalog.int8)",
+    8, true};
+
+const struct database_statement begin_refund_statement = {
+    "begin_refund",
+    "SELECT refund_status::pg_catalog.text, kind::pg_catalog.text, amount::pg_catalog.text,"
+    " refund_reference::pg_catalog.text, order_id::pg_catalog.int8, attempt_id::pg_catalog.int8,"
+    " attempt_provider::pg_catalog.text, provider_reference::pg_catalog.text, age_seconds::pg_catalog.int8"
+    " FROM shop.begin_refund($1::pg_catalog.int4, $2::pg_catalog.int8, $3::pg_catalog.int8)",
+    3, true};
+
+/* Not repeatable: a message that came over the queue would be put into the outbox twice. */
+const struct database_statement defer_message_statement = {
+    "defer_message",
+    "SELECT shop.defer_message($1::pg_catalog.int4, $2::pg_catalog.int8, $3::pg_catalog.text, $4::pg_catalog.int8,"
+    " $5::pg_catalog.text, $6::pg_catalog.text, $7::pg_catalog.text, $8::pg_catalog.text, $9::pg_catalog.int4)",
+    9, false};
+
 const struct database_statement settle_refund_statement = {
     "settle_refund",
     "SELECT shop.settle_refund($1::pg_catalog.int4, $2::pg_catalog.int8, $3::pg_catalog.text, $4::pg_catalog.text,"

@@ -13,6 +13,10 @@
 
 extern const struct database_statement claim_outbox_statement;
 extern const struct database_statement settle_payment_statement;
+extern const struct database_statement begin_payment_statement;
+extern const struct database_statement apply_payment_statement;
+extern const struct database_statement begin_refund_statement;
+extern const struct database_statement defer_message_statement;
 extern const struct database_statement settle_refund_statement;
 extern const struct database_statement ingest_order_statement;
 extern const struct database_statement report_poller_statement;

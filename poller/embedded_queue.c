@@ -194,6 +194,7 @@ static void handle(struct held_row *held) {
     struct handling_request request = {.content = &held->content,
                                        .body = held->row.body,
                                        .request_id = held->row.request_id,
+                                       .traceparent = held->row.traceparent,
                                        .outbox_id = held->row.id};
 
     held->handling = handling_start(held->queue->settings.handlings, &request, take_outcome, held);
@@ -251,6 +252,12 @@ static void take_outcome(void *context, const struct handling_answer *answer) {
     case HANDLING_BUSY:
         log_failed(held, LOG_WARN, answer->error);
         give_back(held, NULL, settlement_retry_delay_ms(held->row.attempts));
+        break;
+    case HANDLING_DEFERRED:
+        log_row(
+            held, LOG_WARN, "payment_deferred",
+            json_pack("{s:o,s:I}", "error", log_text(answer->error), "retryInMs", (json_int_t)answer->retry_after_ms));
+        let_go(held);
         break;
     case HANDLING_HOPELESS:
         if (strcmp(answer->reason, DEAD_LETTER_INVALID_BODY) == 0) {

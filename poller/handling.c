@@ -12,11 +12,10 @@ struct handling {
     struct handling_request request;
     handling_callback *callback;
     void *context;
-    struct settlement *settlement; /* of a payment; NULL when it is over, and for other kinds */
+    struct settlement *settlement; /* of a payment or refund; NULL when it is over, and for intake orders */
 };
 
-static void start_payment(struct handling *handling);
-static void start_refund(struct handling *handling);
+static void start_settlement(struct handling *handling);
 static void start_intake(struct handling *handling);
 
 struct handling *handling_start(const struct handling_services *services, const struct handling_request *request,
@@ -29,10 +28,8 @@ struct handling *handling_start(const struct handling_services *services, const 
     handling->context = context;
     if (request->content->kind == MESSAGE_INTAKE) {
         start_intake(handling);
-    } else if (request->content->kind == MESSAGE_REFUND) {
-        start_refund(handling);
     } else {
-        start_payment(handling);
+        start_settlement(handling);
     }
     return handling;
 }
@@ -55,13 +52,15 @@ static void finish(struct handling *handling, const struct handling_answer *answ
     free(handling);
 }
 
-/* ---- payments ---- */
+/* ---- payments and refunds ---- */
 
 static void take_settlement(void *context, const struct settlement_answer *settled) {
     static const enum handling_result results[] = {
         [SETTLEMENT_SETTLED] = HANDLING_DONE,
         [SETTLEMENT_ALREADY_SETTLED] = HANDLING_DONE,
         [SETTLEMENT_ORDER_NOT_FOUND] = HANDLING_HOPELESS,
+        [SETTLEMENT_REFUND_NOT_FOUND] = HANDLING_HOPELESS,
+        [SETTLEMENT_DEFERRED] = HANDLING_DEFERRED,
         [SETTLEMENT_FAILED] = HANDLING_FAILED,
         [SETTLEMENT_DATABASE_AWAY] = HANDLING_DATABASE_AWAY,
     };
@@ -71,25 +70,30 @@ static void take_settlement(void *context, const struct settlement_answer *settl
         .inconclusive = settled->inconclusive,
         .result_text = settled->result_text,
         .order_status = settled->order_status,
-        .reason = DEAD_LETTER_ORDER_NOT_FOUND,
+        .reason =
+            settled->result == SETTLEMENT_REFUND_NOT_FOUND ? DEAD_LETTER_REFUND_NOT_FOUND : DEAD_LETTER_ORDER_NOT_FOUND,
         .error = settled->error,
+        .retry_after_ms = settled->retry_after_ms,
     };
 
     handling->settlement = NULL;
     finish(handling, &answer);
 }
 
-static void start_payment(struct handling *handling) {
+static void start_settlement(struct handling *handling) {
     struct settlement_request request = {
         .order_id = handling->request.content->order_id,
+        .refund_id = handling->request.content->refund_id,
         .request_id = handling->request.request_id,
         .outbox_id = handling->request.outbox_id,
+        .body = handling->request.body,
+        .traceparent = handling->request.traceparent,
     };
 
     handling->settlement = settlement_start(handling->services->settlements, &request, take_settlement, handling);
 }
 
-/* ---- refunds and intake orders: one call to the database each ---- */
+/* ---- intake orders: one call to the database ---- */
 
 /* submit calls the database within the time of a try. */
 static void submit(struct handling *handling, const struct database_statement *statement, const char *const *values,
@@ -112,48 +116,6 @@ static void take_failure(struct handling *handling, const struct database_answer
 
     finish(handling, &answer);
     free(failure);
-}
-
-static void take_refund(void *context, const struct database_answer *database_answer) {
-    struct handling *handling = context;
-    struct handling_answer answer = {.result = HANDLING_FAILED};
-    const char *result;
-
-    if (database_answer->outcome != DATABASE_OK) {
-        take_failure(handling, database_answer);
-        return;
-    }
-    result = database_row_text(database_answer->result, 0);
-    answer.result_text = result;
-    if (result != NULL && (strcmp(result, "settled") == 0 || strcmp(result, "already_settled") == 0)) {
-        answer.result = HANDLING_DONE;
-    } else if (result != NULL && strcmp(result, "refund_not_found") == 0) {
-        answer.result = HANDLING_HOPELESS;
-        answer.reason = DEAD_LETTER_REFUND_NOT_FOUND;
-        answer.error = "the refund does not exist";
-    } else {
-        answer.error = "shop.settle_refund gave a result that this program does not know";
-    }
-    finish(handling, &answer);
-}
-
-/* start_refund: the simulated provider gives every refund back at once. */
-static void start_refund(struct handling *handling) {
-    const struct handling_request *request = &handling->request;
-    char store_id[NUMBER_TEXT_SIZE], refund_id[NUMBER_TEXT_SIZE], outbox_id[NUMBER_TEXT_SIZE];
-    char *reference = memory_format("simulation-refund-%s", number_text(request->content->refund_id, refund_id));
-    const char *values[] = {
-        number_text(handling->services->settlements->store_id, store_id),
-        refund_id,
-        "completed",
-        reference,
-        NULL,
-        request->request_id,
-        request->outbox_id > 0 ? number_text(request->outbox_id, outbox_id) : NULL,
-    };
-
-    submit(handling, &settle_refund_statement, values, take_refund);
-    free(reference);
 }
 
 /* read_ingested translates the row that ingest_order gave. */

@@ -21,14 +21,16 @@ struct handling_services {
 struct handling_request {
     const struct message_content *content;
     const char *body;
-    const char *request_id; /* NULL where unknown */
-    int64_t outbox_id;      /* the outbox row to mark delivered in the same commit; 0: none */
+    const char *request_id;  /* NULL where unknown */
+    const char *traceparent; /* NULL where unknown */
+    int64_t outbox_id;       /* the outbox row to mark delivered in the same commit; 0: none */
 };
 
 enum handling_result {
     HANDLING_DONE,          /* its effect is committed, now or earlier */
     HANDLING_FAILED,        /* this try failed */
     HANDLING_BUSY,          /* somebody else is at it just now: try again, this was no try */
+    HANDLING_DEFERRED,      /* it waits for the payment provider: put off in the outbox, no more is to be done here */
     HANDLING_HOPELESS,      /* no retry will mend it */
     HANDLING_DATABASE_AWAY, /* nothing can be handled just now; it is no fault of this message */
 };
@@ -44,6 +46,7 @@ struct handling_answer {
     const char *order_status; /* "CONFIRMED"; NULL where unknown */
     const char *reason;       /* HOPELESS: the reason of the dead letter */
     const char *error;        /* why it was not done; NULL when it was */
+    int64_t retry_after_ms;   /* DEFERRED: when it is due */
 };
 
 /* Called exactly once for each try that is not cancelled, never inside handling_start. */

@@ -102,8 +102,10 @@ static void set_options(struct http_call *call, const struct http_request *reque
     curl_easy_setopt(transfer, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
     curl_easy_setopt(transfer, CURLOPT_USERAGENT, call->client->user_agent);
     curl_easy_setopt(transfer, CURLOPT_HTTPHEADER, call->headers);
-    curl_easy_setopt(transfer, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_length);
-    curl_easy_setopt(transfer, CURLOPT_COPYPOSTFIELDS, request->body);
+    if (request->body != NULL) {
+        curl_easy_setopt(transfer, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_length);
+        curl_easy_setopt(transfer, CURLOPT_COPYPOSTFIELDS, request->body);
+    }
     curl_easy_setopt(transfer, CURLOPT_WRITEFUNCTION, keep_bytes);
     curl_easy_setopt(transfer, CURLOPT_WRITEDATA, call);
     curl_easy_setopt(transfer, CURLOPT_ERRORBUFFER, call->failure);
@@ -137,6 +139,13 @@ void http_client_abort(struct http_call *call) {
     free_call(call);
 }
 
+/* is_unsent tells whether a transfer failed before any byte of its request left. */
+static bool is_unsent(CURL *transfer) {
+    long sent = 0;
+
+    return curl_easy_getinfo(transfer, CURLINFO_REQUEST_SIZE, &sent) == CURLE_OK && sent == 0;
+}
+
 /* finish_transfer is told by the loop that a transfer ended. */
 static void finish_transfer(void *context, CURL *transfer, CURLcode result) {
     char *private_data = NULL;
@@ -148,6 +157,7 @@ static void finish_transfer(void *context, CURL *transfer, CURLcode result) {
     call = (struct http_call *)(void *)private_data;
     answer.call = call;
     answer.complete = result == CURLE_OK;
+    answer.nothing_sent = !answer.complete && is_unsent(transfer);
     answer.failure = call->failure[0] != '\0' ? call->failure : curl_easy_strerror(result);
     curl_easy_getinfo(transfer, CURLINFO_RESPONSE_CODE, &answer.status);
     if (call->answer != NULL) {

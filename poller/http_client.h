@@ -1,5 +1,5 @@
 /*
- * HTTP POST requests over libcurl, as many at once as are asked for, served by the event loop.
+ * HTTP requests over libcurl, as many at once as are asked for, served by the event loop.
  */
 #ifndef SHOP_POLLER_HTTP_CLIENT_H
 #define SHOP_POLLER_HTTP_CLIENT_H
@@ -16,7 +16,7 @@ struct http_request {
     const char *url;
     const char *const *headers; /* "Name: value" lines */
     size_t header_count;
-    const char *body;
+    const char *body;   /* NULL: a GET request; else POST */
     size_t body_length; /* bytes */
     int timeout_ms;     /* for everything from connecting to the last byte of the answer */
 };
@@ -24,6 +24,7 @@ struct http_request {
 struct http_answer {
     bool complete;       /* a whole answer came; otherwise only failure is set */
     const char *failure; /* why not, for the log; never NULL when complete is false */
+    bool nothing_sent;   /* not complete: not a byte of the request left, so the server did nothing */
     long status;         /* HTTP status code */
     const char *body;    /* never NULL when complete; body[body_length] is NUL */
     size_t body_length;
@@ -41,9 +42,9 @@ struct http_client *http_client_create(struct loop *loop, const char *user_agent
 void http_client_destroy(struct http_client *client);
 
 /*
- * http_client_post starts a request; everything in it is copied. HTTP/1.1, no redirects, http and https only, the
- * server's certificate is checked. Note that libcurl repeats a request by itself when a kept connection turns out to be
- * closed, so a server may see it twice.
+ * http_client_post starts a request (POST, or GET where it has no body); everything in it is copied. HTTP/1.1, no
+ * redirects, http and https only, the server's certificate is checked. Note that libcurl repeats a request by itself
+ * when a kept connection turns out to be closed, so a server may see it twice.
  */
 struct http_call *http_client_post(struct http_client *client, const struct http_request *request,
                                    http_callback *callback, void *context);

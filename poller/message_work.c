@@ -93,7 +93,11 @@ static void finish(struct message_work *work, enum message_work_result result) {
 
 static void handle(struct message_work *work) {
     struct handling_request request = {
-        .content = &work->content, .body = work->message->body, .request_id = work->request_id};
+        .content = &work->content,
+        .body = work->message->body,
+        .request_id = work->request_id,
+        .traceparent = sqs_attribute_text(work->message->attributes, "traceparent"),
+    };
 
     work->handling = handling_start(work->services->handlings, &request, take_outcome, work);
 }
@@ -135,6 +139,12 @@ static void take_outcome(void *context, const struct handling_answer *answer) {
     case HANDLING_BUSY:
         log_failed(work, LOG_WARN, answer->error);
         finish(work, MESSAGE_BUSY);
+        break;
+    case HANDLING_DEFERRED:
+        log_work(
+            work, LOG_WARN, "payment_deferred",
+            json_pack("{s:o,s:I}", "error", log_text(answer->error), "retryInMs", (json_int_t)answer->retry_after_ms));
+        finish(work, MESSAGE_DONE);
         break;
     case HANDLING_HOPELESS:
         if (strcmp(answer->reason, DEAD_LETTER_INVALID_BODY) == 0) {

@@ -16,7 +16,7 @@ struct message_work_services {
 };
 
 enum message_work_result {
-    MESSAGE_DONE,          /* committed, or kept among the dead letters: delete it */
+    MESSAGE_DONE,          /* committed, put off in the outbox, or kept among the dead letters: delete it */
     MESSAGE_FAILED,        /* to be delivered again, later */
     MESSAGE_BUSY,          /* to be delivered again, later; this was no try */
     MESSAGE_UNDECIDED,     /* the last try may still take effect: to be delivered again, as the last try once more */

@@ -27,6 +27,22 @@ static const struct {
     [METRIC_MESSAGES_PUBLISHED] = {"shop_poller_outbox_published_total", "", "Outbox messages that the queue took."},
     [METRIC_PUBLISHES_FAILED] = {"shop_poller_outbox_publish_failed_total", "",
                                  "Outbox messages given back because the queue did not take them."},
+    [METRIC_PAYMENT_CAPTURED] = {"shop_poller_payment_answers_total", "{outcome=\"captured\"}",
+                                 "Answers of the payment provider, by what they say."},
+    [METRIC_PAYMENT_AUTHORIZED] = {"shop_poller_payment_answers_total", "{outcome=\"authorized\"}", NULL},
+    [METRIC_PAYMENT_DECLINED] = {"shop_poller_payment_answers_total", "{outcome=\"declined\"}", NULL},
+    [METRIC_PAYMENT_VOIDED] = {"shop_poller_payment_answers_total", "{outcome=\"voided\"}", NULL},
+    [METRIC_PAYMENT_REFUNDED] = {"shop_poller_payment_answers_total", "{outcome=\"refunded\"}", NULL},
+    [METRIC_PAYMENT_REFUND_FAILED] = {"shop_poller_payment_answers_total", "{outcome=\"refund_failed\"}", NULL},
+    [METRIC_PAYMENT_PENDING] = {"shop_poller_payment_answers_total", "{outcome=\"pending\"}", NULL},
+    [METRIC_PAYMENT_UNKNOWN] = {"shop_poller_payment_answers_total", "{outcome=\"unknown\"}", NULL},
+    [METRIC_PAYMENT_NOT_SENT] = {"shop_poller_payment_answers_total", "{outcome=\"not_sent\"}", NULL},
+    [METRIC_PAYMENT_NOT_FOUND] = {"shop_poller_payment_answers_total", "{outcome=\"not_found\"}", NULL},
+    [METRIC_PAYMENT_REJECTED] = {"shop_poller_payment_answers_total", "{outcome=\"rejected\"}", NULL},
+    [METRIC_PAYMENT_DEFERRED] = {"shop_poller_payment_deferred_total", "",
+                                 "Messages put off because they wait for the payment provider."},
+    [METRIC_PAYMENT_CIRCUIT_OPENED] = {"shop_poller_payment_circuit_opened_total", "",
+                                       "Times that the payment provider was given up for a while."},
 };
 
 void metrics_count(enum metric metric) {
@@ -67,6 +83,9 @@ static void print_gauges(FILE *out, const struct metrics_gauges *gauges) {
     print_gauge(out, "shop_poller_database_connections", "Open database connections.", (double)gauges->connections);
     print_gauge(out, "shop_poller_database_calls_waiting", "Calls that wait for a database connection.",
                 (double)gauges->calls_waiting);
+    print_gauge(out, "shop_poller_payment_circuit_state",
+                "Circuit breaker of the payment provider: 0 closed, 1 half open, 2 open.",
+                (double)gauges->payment_circuit);
     print_gauge(out, "shop_poller_last_poll_age_seconds", "Time since the last poll that was answered.",
                 (double)metrics_last_poll_age_ms() / 1000);
     print_gauge(out, "shop_poller_uptime_seconds", "Time since the start.",

@@ -19,6 +19,19 @@ enum metric {
     METRIC_POLLS_FAILED, /* polls that failed */
     METRIC_MESSAGES_PUBLISHED,
     METRIC_PUBLISHES_FAILED,
+    METRIC_PAYMENT_CAPTURED, /* answers of the payment provider, by what they say; see payment_object.h */
+    METRIC_PAYMENT_AUTHORIZED,
+    METRIC_PAYMENT_DECLINED,
+    METRIC_PAYMENT_VOIDED,
+    METRIC_PAYMENT_REFUNDED,
+    METRIC_PAYMENT_REFUND_FAILED,
+    METRIC_PAYMENT_PENDING,
+    METRIC_PAYMENT_UNKNOWN,
+    METRIC_PAYMENT_NOT_SENT,
+    METRIC_PAYMENT_NOT_FOUND,
+    METRIC_PAYMENT_REJECTED,
+    METRIC_PAYMENT_DEFERRED,       /* messages that were put off because they wait for the provider */
+    METRIC_PAYMENT_CIRCUIT_OPENED, /* times that the provider was given up for a while */
     METRIC_COUNT,
 };
 
@@ -27,6 +40,7 @@ struct metrics_gauges {
     int64_t in_hand;                    /* messages being worked on */
     int64_t queue_depth, dlq_depth;     /* as last seen; -1 where unknown */
     int64_t connections, calls_waiting; /* of the database pool */
+    int64_t payment_circuit;            /* 0 closed, 1 half open, 2 open */
 };
 
 /* metrics_count adds one to a counter. */

@@ -45,6 +45,7 @@ struct worker {
     struct http_client *http;
     struct sqs_client *sqs;
     struct outbox *outbox;
+    struct circuit_breaker breaker;
     struct settlement_services settlements;
     struct handling_services handlings;
     struct dead_letter_services dead_letters;
@@ -86,12 +87,17 @@ static void fill_services(struct worker *worker) {
     const struct poller_configuration *configuration = worker->configuration;
     bool with_dlq = worker->sqs != NULL && configuration->dlq_url != NULL;
 
+    worker->breaker = (struct circuit_breaker){
+        .failure_limit = (int)configuration->payment_circuit_failures,
+        .pause_ms = configuration->payment_circuit_pause_ms,
+    };
     worker->settlements = (struct settlement_services){
-        .loop = worker->loop,
         .pool = worker->pool,
         .provider = worker->provider,
+        .breaker = &worker->breaker,
         .store_id = configuration->shared.store_id,
         .timeout_ms = (int)configuration->process_timeout_ms,
+        .provider_timeout_ms = (int)configuration->payment_timeout_ms,
     };
     worker->dead_letters = (struct dead_letter_services){
         .pool = worker->pool,
@@ -109,6 +115,27 @@ static void fill_services(struct worker *worker) {
         .handlings = &worker->handlings,
         .dead_letters = &worker->dead_letters,
     };
+}
+
+static struct payment_provider *create_provider(const struct worker *worker) {
+    const struct poller_configuration *configuration = worker->configuration;
+    bool stripe = strcmp(configuration->payment_provider, "stripe") == 0;
+    struct payment_service_settings service = {
+        .http = worker->http,
+        .url = configuration->payment_provider_url,
+        .token = stripe ? configuration->stripe_api_key : configuration->payment_provider_token,
+        .currency = configuration->payment_currency,
+        .payment_method = configuration->stripe_payment_method,
+        .capture_later = strcmp(configuration->payment_capture, "later") == 0,
+    };
+
+    if (stripe) {
+        return payment_stripe_create(&service);
+    }
+    if (strcmp(configuration->payment_provider, "http") == 0) {
+        return payment_http_create(&service);
+    }
+    return payment_simulation_create(configuration->payment_simulation_mode, configuration->payment_success_rate);
 }
 
 static struct sqs_client *create_sqs_client(const struct worker *worker, struct credential_store *credentials) {
@@ -202,6 +229,7 @@ static void fill_gauges(void *context, struct metrics_gauges *gauges) {
     gauges->dlq_depth = duties_dlq_depth(worker->duties);
     gauges->connections = pool.open;
     gauges->calls_waiting = pool.waiting;
+    gauges->payment_circuit = worker->breaker.state;
 }
 
 static bool open_monitor(struct worker *worker, char *error, size_t error_size) {
@@ -236,11 +264,10 @@ struct worker *worker_create(const struct poller_configuration *configuration, s
     }
     loop_set_pool(worker->loop, worker->pool);
     loop_set_round_callback(worker->loop, end_round, worker);
-    worker->provider =
-        payment_simulation_create(configuration->payment_simulation_mode, configuration->payment_success_rate);
+    worker->http = http_client_create(worker->loop, "shop-poller/" SHOP_VERSION);
+    worker->provider = create_provider(worker);
     worker->outbox = outbox_create(worker->loop, worker->pool, configuration->shared.store_id);
     if (configuration->queue_url != NULL) {
-        worker->http = http_client_create(worker->loop, "shop-poller/" SHOP_VERSION);
         worker->sqs = create_sqs_client(worker, credentials);
     }
     fill_services(worker);
@@ -269,10 +296,10 @@ void worker_destroy(struct worker *worker) {
     monitor_close(worker->monitor);
     outbox_destroy(worker->outbox);
     sqs_client_destroy(worker->sqs);
-    http_client_destroy(worker->http);
     if (worker->provider != NULL) {
         worker->provider->destroy(worker->provider);
     }
+    http_client_destroy(worker->http);
     if (worker->loop != NULL) {
         loop_disarm(&worker->last_call_timer);
         loop_disarm(&worker->grace_timer);
@@ -290,14 +317,15 @@ static void log_started(const struct worker *worker) {
     const struct poller_configuration *configuration = worker->configuration;
 
     log_event(LOG_INFO, "worker_started",
-              json_pack("{s:s,s:o,s:s,s:I,s:I,s:I,s:I,s:b,s:s}", "version", SHOP_VERSION, "queueUrl",
+              json_pack("{s:s,s:o,s:s,s:I,s:I,s:I,s:I,s:b,s:s,s:s}", "version", SHOP_VERSION, "queueUrl",
                         log_text(configuration->queue_url), "region", configuration->region, "maxReceiveCount",
                         (json_int_t)configuration->maximum_receive_count, "processTimeoutMs",
                         (json_int_t)configuration->process_timeout_ms, "pollTimeoutMs",
                         (json_int_t)configuration->poll_timeout_ms, "shutdownGraceMs",
                         (json_int_t)configuration->shutdown_grace_ms, "dlqEnabled",
                         worker->dead_letters.dlq_url != NULL, "transport",
-                        configuration->queue_url != NULL ? "sqs" : "embedded"));
+                        configuration->queue_url != NULL ? "sqs" : "embedded", "paymentProvider",
+                        configuration->payment_provider));
 }
 
 int worker_run(struct worker *worker) {

@@ -1,6 +1,7 @@
 /*
- * Payment attempts: shop.begin_payment, apply_payment, settle_payment. An attempt's outcome may be told several times,
- * late and out of order; states are ranked, and older news never moves an attempt back.
+ * Payment attempts: shop.begin_payment, apply_payment, receive_payment_event, settle_payment. An attempt's outcome may
+ * be told several times, late and out of order; states are ranked, and older news never moves an attempt back. Whoever
+ * tells it, apply() is what changes attempt and order.
  */
 #include "postgres.h"
 
@@ -16,6 +17,7 @@
 #include "outbox.h"
 #include "payment.h"
 #include "plans.h"
+#include "response.h"
 #include "tables.h"
 
 /* The states of an attempt with their ranks: news of a lower or equal rank is old. */
@@ -171,6 +173,14 @@ static const char *change_order(Tables *tables, const Outcome *outcome, const Lo
     return change == CHANGE_APPLIED ? "settled" : "already_settled";
 }
 
+/* note_reference keeps the provider's number of an attempt whose state does not change, where it was not known yet. */
+static void note_reference(Row *attempt, const Outcome *outcome) {
+    if (outcome->provider_reference == NULL || row_text(attempt, ATTEMPT_PROVIDER_REFERENCE) != NULL)
+        return;
+    row_set_text(attempt, ATTEMPT_PROVIDER_REFERENCE, outcome->provider_reference);
+    row_update(attempt);
+}
+
 /* apply brings the news to the attempt (locked, or new) and the locked order. */
 static const char *apply(Tables *tables, const Outcome *outcome, const LockedOrders *orders, Row *order, Row *attempt,
                          bool is_new) {
@@ -179,8 +189,10 @@ static const char *apply(Tables *tables, const Outcome *outcome, const LockedOrd
     int64 asked = money_cents(row_datum(attempt, ATTEMPT_AMOUNT));
     bool mismatch = is_captured(outcome->state) && outcome->amount >= 0 && outcome->amount != asked;
 
-    if (!is_new && attempt_states[news].rank <= attempt_states[known].rank)
+    if (!is_new && attempt_states[news].rank <= attempt_states[known].rank) {
+        note_reference(attempt, outcome);
         return attempt_states[known].open ? "recorded" : "already_settled";
+    }
     set_state(attempt, outcome, mismatch ? STATE_UNKNOWN : outcome->state);
     if (mismatch)
         row_set_text(attempt, ATTEMPT_REASON,
@@ -211,7 +223,9 @@ static SettlementResult settle_order(Tables *tables, const Outcome *outcome, int
     if (order == NULL)
         return (SettlementResult){.result = "order_not_found"};
     attempt = find_attempt(tables, &outcome->context, order_id, is_any);
-    if (attempt != NULL && is_open(row_text(attempt, ATTEMPT_STATUS)))
+    if (attempt != NULL && attempt_is_open(attempt) && strcmp(row_text(attempt, ATTEMPT_PROVIDER), provider) != 0)
+        return (SettlementResult){.result = "other_provider", .order_status = row_text(order, ORDER_STATUS)};
+    if (attempt != NULL && attempt_is_open(attempt))
         result.result = apply(tables, outcome, &orders, order, attempt, false);
     else if (attempt == NULL && strcmp(row_text(order, ORDER_STATUS), ORDER_PENDING) == 0)
         result.result =
@@ -287,6 +301,15 @@ static KeptPlan insert_inbox = {
     .argument_types = {INT4OID, TEXTOID, TEXTOID},
 };
 
+static KeptPlan note_inbox = {
+    .name = "note_inbox",
+    .sql = "UPDATE shop.inbox event SET note = $4"
+           " WHERE event.store_id = $1 AND event.source = $2 AND event.message_key = $3",
+    .expected = SPI_OK_UPDATE,
+    .argument_count = 4,
+    .argument_types = {INT4OID, TEXTOID, TEXTOID, TEXTOID},
+};
+
 /* is_duplicate_event notes the event and tells whether it was there already; waits for a twin that is being applied. */
 static bool is_duplicate_event(int32 store_id, const char *source, const char *event_id) {
     bool duplicate;
@@ -299,6 +322,16 @@ static bool is_duplicate_event(int32 store_id, const char *source, const char *e
                          NULL) == 0;
     plans_end();
     return duplicate;
+}
+
+/* keep_event keeps what an event told that found nothing to apply to. */
+static void keep_event(int32 store_id, const char *source, const char *event_id, const char *note) {
+    plans_begin(PLANS_WRITE);
+    plan_run(&note_inbox,
+             (Datum[]){Int32GetDatum(store_id), CStringGetTextDatum(source), CStringGetTextDatum(event_id),
+                       CStringGetTextDatum(note)},
+             NULL);
+    plans_end();
 }
 
 PG_FUNCTION_INFO_V1(shop_apply_payment);
@@ -334,14 +367,133 @@ Datum shop_apply_payment(PG_FUNCTION_ARGS) {
     return settlement_datum(fcinfo, &result);
 }
 
+/* apply_event applies an event of a provider to the refund or the attempt that it names; orders of its own. */
+static SettlementResult apply_event(Tables *tables, Outcome *outcome, int64 attempt_id, int64 refund_id) {
+    SettlementResult result = {0};
+
+    tables_look_again(tables);
+    if (refund_id != 0)
+        result.result = refund_settle(tables, &outcome->context, refund_id, outcome->state, outcome->provider_reference,
+                                      outcome->reason);
+    else
+        result = settle_attempt(tables, outcome, attempt_id);
+    return result;
+}
+
+/* is_outcome_of tells whether a word is news of an attempt, or of a refund. */
+static bool is_outcome_of(const char *outcome, bool refund) {
+    if (outcome == NULL)
+        return false;
+    return refund ? refund_outcome_is_known(outcome)
+                  : state_index(outcome) >= 0 && strcmp(outcome, STATE_REQUESTED) != 0;
+}
+
+/* event_response tells the provider that its event has come. */
+static Datum event_response(FunctionCallInfo fcinfo, const char *result) {
+    Response response;
+    StringInfoData body;
+
+    initStringInfo(&body);
+    appendStringInfo(&body, "{\"received\":true,\"result\":\"%s\"}", result);
+    response = success(200, &body);
+    return response_datum(fcinfo, &response);
+}
+
+PG_FUNCTION_INFO_V1(shop_receive_payment_event);
+
+/*
+ * shop.receive_payment_event(store_id, source, event_id, attempt_id, refund_id, outcome, provider_reference, amount,
+ * reason, request_id) -> shop.response
+ */
+Datum shop_receive_payment_event(PG_FUNCTION_ARGS) {
+    Outcome outcome = {
+        .context = {.store_id = argument_store_id(fcinfo, 0),
+                    .request_id = argument_text(fcinfo, 9),
+                    .actor = "payment"},
+        .state = argument_text(fcinfo, 5),
+        .provider_reference = argument_text(fcinfo, 6),
+        .reason = argument_text(fcinfo, 8),
+        .amount = -1,
+    };
+    const char *source = argument_text(fcinfo, 1);
+    const char *event_id = argument_text(fcinfo, 2);
+    int64 attempt_id = argument_int64(fcinfo, 3, 0);
+    int64 refund_id = argument_int64(fcinfo, 4, 0);
+    SettlementResult result = {.result = "duplicate_event"};
+    Tables *tables;
+
+    if (source == NULL || event_id == NULL)
+        raise_invalid_argument("event_id", "An event has a source and a number.");
+    if (!is_outcome_of(outcome.state, refund_id != 0))
+        raise_invalid_argument("outcome", "It must be an outcome of an attempt, or of a refund where one is named.");
+    if (!PG_ARGISNULL(7) && !money_parse(PG_GETARG_DATUM(7), &outcome.amount))
+        raise_invalid_argument("amount", "It must be a non-negative number with at most two decimals.");
+    tables = tables_begin("shop.receive_payment_event");
+    if (!is_duplicate_event(outcome.context.store_id, source, event_id)) {
+        result = apply_event(tables, &outcome, attempt_id, refund_id);
+        if (strcmp(result.result, "attempt_not_found") == 0 || strcmp(result.result, "refund_not_found") == 0)
+            keep_event(outcome.context.store_id, source, event_id,
+                       psprintf("%s: attempt " INT64_FORMAT ", refund " INT64_FORMAT ", outcome %s, reference %s",
+                                result.result, attempt_id, refund_id, outcome.state,
+                                outcome.provider_reference != NULL ? outcome.provider_reference : "unknown"));
+    }
+    tables_end(tables);
+    return event_response(fcinfo, result.result);
+}
+
+/* seconds_since gives whole seconds since a time that a row holds. */
+static int64 seconds_since(Datum time) {
+    return (GetCurrentTimestamp() - DatumGetTimestampTz(time)) / USECS_PER_SEC;
+}
+
+/* The columns that shop.begin_payment gives, in their order. */
+enum {
+    BEGUN_ATTEMPT_ID,
+    BEGUN_AMOUNT,
+    BEGUN_ATTEMPT_STATUS,
+    BEGUN_ORDER_STATUS,
+    BEGUN_PROVIDER,
+    BEGUN_PROVIDER_REFERENCE,
+    BEGUN_AGE_SECONDS,
+    BEGUN_COLUMNS
+};
+
+/* attempt_columns fills in what is known of an attempt. */
+static void attempt_columns(const Row *attempt, Datum *values, bool *nulls) {
+    const char *reference = row_text(attempt, ATTEMPT_PROVIDER_REFERENCE);
+
+    values[BEGUN_ATTEMPT_ID] = Int64GetDatum(row_int64(attempt, ATTEMPT_ID));
+    values[BEGUN_AMOUNT] = money_numeric(money_cents(row_datum(attempt, ATTEMPT_AMOUNT)));
+    values[BEGUN_ATTEMPT_STATUS] = CStringGetTextDatum(row_text(attempt, ATTEMPT_STATUS));
+    values[BEGUN_PROVIDER] = CStringGetTextDatum(row_text(attempt, ATTEMPT_PROVIDER));
+    values[BEGUN_AGE_SECONDS] = Int64GetDatum(seconds_since(row_datum(attempt, ATTEMPT_CREATED_AT)));
+    for (int i = 0; i < BEGUN_COLUMNS; i++)
+        nulls[i] = nulls[i] && i == BEGUN_ORDER_STATUS;
+    nulls[BEGUN_PROVIDER_REFERENCE] = reference == NULL;
+    if (reference != NULL)
+        values[BEGUN_PROVIDER_REFERENCE] = CStringGetTextDatum(reference);
+}
+
+/* begin gives the order's open attempt, a new one where the order is pending and has none, or NULL: nothing to pay. */
+static Row *begin(Tables *tables, const RequestContext *context, const Row *order, const char *provider) {
+    Row *attempt = open_attempt(tables, context, row_int64(order, ORDER_ID));
+
+    if (attempt == NULL && strcmp(row_text(order, ORDER_STATUS), ORDER_PENDING) == 0) {
+        attempt = new_attempt(tables, context, order, provider);
+        row_insert(attempt);
+    }
+    return attempt;
+}
+
 PG_FUNCTION_INFO_V1(shop_begin_payment);
 
-/* shop.begin_payment(store_id, order_id, provider, request_id) -> (attempt_id, amount, attempt_status, order_status) */
+/* shop.begin_payment(store_id, order_id, provider, request_id, outbox_id) -> the columns above */
 Datum shop_begin_payment(PG_FUNCTION_ARGS) {
     RequestContext context = {.store_id = argument_store_id(fcinfo, 0), .request_id = argument_text(fcinfo, 3)};
     const char *provider = argument_text(fcinfo, 2);
-    Datum values[4] = {0};
-    bool nulls[4] = {true, true, true, true};
+    int64 outbox_id = argument_int64(fcinfo, 4, 0);
+    Datum values[BEGUN_COLUMNS] = {0};
+    bool nulls[BEGUN_COLUMNS] = {true, true, true, true, true, true, true};
     TupleDesc descriptor;
     Tables *tables;
     Row *attempt = NULL;
@@ -356,20 +508,14 @@ Datum shop_begin_payment(PG_FUNCTION_ARGS) {
                      ROW_KEY(Int32GetDatum(context.store_id), Int64GetDatum(argument_int64(fcinfo, 1, 0))));
     tables_look_again(tables);
     if (order != NULL) {
-        values[3] = CStringGetTextDatum(row_text(order, ORDER_STATUS));
-        nulls[3] = false;
-        attempt = open_attempt(tables, &context, row_int64(order, ORDER_ID));
-        if (attempt == NULL && strcmp(row_text(order, ORDER_STATUS), ORDER_PENDING) == 0) {
-            attempt = new_attempt(tables, &context, order, provider);
-            row_insert(attempt);
-        }
+        values[BEGUN_ORDER_STATUS] = CStringGetTextDatum(row_text(order, ORDER_STATUS));
+        nulls[BEGUN_ORDER_STATUS] = false;
+        attempt = begin(tables, &context, order, provider);
     }
-    if (attempt != NULL) {
-        values[0] = Int64GetDatum(row_int64(attempt, ATTEMPT_ID));
-        values[1] = money_numeric(money_cents(row_datum(attempt, ATTEMPT_AMOUNT)));
-        values[2] = CStringGetTextDatum(row_text(attempt, ATTEMPT_STATUS));
-        nulls[0] = nulls[1] = nulls[2] = false;
-    }
+    if (attempt != NULL)
+        attempt_columns(attempt, values, nulls);
+    else if (order != NULL && outbox_id != 0)
+        outbox_mark_delivered(tables, &context, outbox_id);
     tables_end(tables);
     return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
 }

@@ -37,4 +37,14 @@ extern int64 attempt_refundable(const Row *attempt);
 extern int64 refund_request(Tables *tables, const RequestContext *context, Row *attempt, const char *kind, int64 amount,
                             const char *reason);
 
+/* refund_outcome_is_known tells whether a word is an outcome of a refund: completed, failed or unknown. */
+extern bool refund_outcome_is_known(const char *outcome);
+
+/*
+ * refund_settle finds the refund, locks its order and it, and applies the outcome once. provider_reference and reason
+ * may be NULL. Returns settled, recorded (the outcome is unknown), already_settled or refund_not_found.
+ */
+extern const char *refund_settle(Tables *tables, const RequestContext *context, int64 refund_id, const char *outcome,
+                                 const char *provider_reference, const char *reason);
+
 #endif

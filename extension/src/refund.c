@@ -107,8 +107,12 @@ static void apply_outcome(Tables *tables, const RequestContext *context, Row *or
         order_change(tables, context, &no_stock, order, ORDER_REFUND, NULL);
 }
 
-/* settle finds the refund, locks its order and it, and applies the outcome once. */
-static const char *settle(Tables *tables, const RequestContext *context, int64 refund_id, const char *outcome,
+bool refund_outcome_is_known(const char *outcome) {
+    return strcmp(outcome, REFUND_COMPLETED) == 0 || strcmp(outcome, REFUND_FAILED) == 0 ||
+           strcmp(outcome, REFUND_UNKNOWN) == 0;
+}
+
+const char *refund_settle(Tables *tables, const RequestContext *context, int64 refund_id, const char *outcome,
                           const char *provider_reference, const char *reason) {
     Datum key[] = {Int32GetDatum(context->store_id), Int64GetDatum(refund_id)};
     Row *refund = row_find(tables, REFUNDS_BY_ID, key, 2);
@@ -145,12 +149,11 @@ Datum shop_settle_refund(PG_FUNCTION_ARGS) {
     const char *result;
     Tables *tables;
 
-    if (outcome == NULL || (strcmp(outcome, REFUND_COMPLETED) != 0 && strcmp(outcome, REFUND_FAILED) != 0 &&
-                            strcmp(outcome, REFUND_UNKNOWN) != 0))
+    if (outcome == NULL || !refund_outcome_is_known(outcome))
         raise_invalid_argument("outcome", "It must be completed, failed or unknown.");
     tables = tables_begin("shop.settle_refund");
-    result = settle(tables, &context, argument_int64(fcinfo, 1, 0), outcome, argument_text(fcinfo, 3),
-                    argument_text(fcinfo, 4));
+    result = refund_settle(tables, &context, argument_int64(fcinfo, 1, 0), outcome, argument_text(fcinfo, 3),
+                           argument_text(fcinfo, 4));
     if (outbox_id != 0 && strcmp(outcome, REFUND_UNKNOWN) != 0)
         outbox_mark_delivered(tables, &context, outbox_id);
     tables_end(tables);

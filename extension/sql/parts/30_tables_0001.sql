@@ -394,6 +394,7 @@ BEGIN
         source text COLLATE "C" NOT NULL,
         message_key text COLLATE "C" NOT NULL,
         received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        note text,
         PRIMARY KEY (store_id, source, message_key)
     );
     CREATE INDEX inbox_by_age ON shop.inbox USING brin (store_id, received_at) WITH (pages_per_range = 16, autosummarize = on);
@@ -403,6 +404,7 @@ BEGIN
     COMMENT ON COLUMN shop.inbox.source IS 'who sent it';
     COMMENT ON COLUMN shop.inbox.message_key IS 'the source''s number of the event';
     COMMENT ON COLUMN shop.inbox.received_at IS 'when it was applied';
+    COMMENT ON COLUMN shop.inbox.note IS 'what an event told that found nothing to apply to; such events are never purged';
 
     CREATE TABLE shop.intake_orders (
         store_id integer NOT NULL CHECK (store_id > 0),

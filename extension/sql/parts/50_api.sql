@@ -145,7 +145,7 @@ REVOKE ALL ON FUNCTION shop.accept_order(integer, text, text, text, text) FROM P
 CREATE FUNCTION shop.settle_payment(store_id integer, order_id bigint, paid boolean, reason text, request_id text, outbox_id bigint, OUT result text, OUT order_status text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
 AS 'MODULE_PATHNAME', 'shop_settle_payment';
-COMMENT ON FUNCTION shop.settle_payment(integer, bigint, boolean, text, text, bigint) IS 'Applies the outcome of an order''s payment exactly once: paid confirms the order and takes the goods out of stock, not paid cancels it and gives them back. result: settled, already_settled or order_not_found. With outbox_id that message is finished in the same commit.';
+COMMENT ON FUNCTION shop.settle_payment(integer, bigint, boolean, text, text, bigint) IS 'Applies the outcome of an order''s payment exactly once: paid confirms the order and takes the goods out of stock, not paid cancels it and gives them back. result: settled, already_settled, order_not_found or other_provider (another provider may have taken the money: ask it). For providers that answer within the process; others begin, call and apply. With outbox_id that message is finished in the same commit.';
 REVOKE ALL ON FUNCTION shop.settle_payment(integer, bigint, boolean, text, text, bigint) FROM PUBLIC;
 
 CREATE FUNCTION shop.require_migrated() RETURNS void
@@ -160,17 +160,24 @@ AS 'MODULE_PATHNAME', 'shop_version';
 COMMENT ON FUNCTION shop.version() IS 'Version of pg_shop. Raises SH001 and SH002 as shop.require_migrated() does, so it tells whether the database is ready.';
 REVOKE ALL ON FUNCTION shop.version() FROM PUBLIC;
 
-CREATE FUNCTION shop.begin_payment(store_id integer, order_id bigint, provider text, request_id text, OUT attempt_id bigint, OUT amount numeric, OUT attempt_status text, OUT order_status text)
+CREATE FUNCTION shop.begin_payment(store_id integer, order_id bigint, provider text, request_id text, outbox_id bigint DEFAULT NULL, OUT attempt_id bigint, OUT amount numeric, OUT attempt_status text, OUT order_status text, OUT attempt_provider text, OUT provider_reference text, OUT age_seconds bigint)
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
 AS 'MODULE_PATHNAME', 'shop_begin_payment';
-COMMENT ON FUNCTION shop.begin_payment(integer, bigint, text, text) IS 'Writes the intent to get a pending order paid, or finds the attempt that is still open. attempt_id is the key to call the provider with, after this has committed; NULL: there is nothing to pay.';
-REVOKE ALL ON FUNCTION shop.begin_payment(integer, bigint, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION shop.begin_payment(integer, bigint, text, text, bigint) IS 'Writes the intent to get a pending order paid, or finds the attempt that is still open. attempt_id is the key to call the provider with, after this has committed; NULL: there is nothing to pay, and the message outbox_id is finished in the same commit. attempt_provider and provider_reference say who was asked and under what number, age_seconds how long ago the attempt began.';
+REVOKE ALL ON FUNCTION shop.begin_payment(integer, bigint, text, text, bigint) FROM PUBLIC;
 
 CREATE FUNCTION shop.apply_payment(store_id integer, attempt_id bigint, outcome text, provider_reference text, amount numeric, reason text, event_source text, event_id text, request_id text, outbox_id bigint, OUT result text, OUT order_status text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
 AS 'MODULE_PATHNAME', 'shop_apply_payment';
 COMMENT ON FUNCTION shop.apply_payment(integer, bigint, text, text, numeric, text, text, text, text, bigint) IS 'Applies what a provider tells of an attempt: unknown, authorized, captured, declined or voided. The same event (event_source, event_id) has its effect once, and older news than is known has none. Money for an order that does not need it any more is asked back. result: settled, recorded, already_settled, duplicate_event, amount_mismatch, refund_requested, void_requested or attempt_not_found.';
 REVOKE ALL ON FUNCTION shop.apply_payment(integer, bigint, text, text, numeric, text, text, text, text, bigint) FROM PUBLIC;
+
+CREATE FUNCTION shop.receive_payment_event(store_id integer, source text, event_id text, attempt_id bigint, refund_id bigint, outcome text, provider_reference text, amount numeric, reason text, request_id text)
+RETURNS shop.response
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS 'MODULE_PATHNAME', 'shop_receive_payment_event';
+COMMENT ON FUNCTION shop.receive_payment_event(integer, text, text, bigint, bigint, text, text, numeric, text, text) IS 'Applies an event (webhook) of a payment provider, once per (source, event_id), as apply_payment does, or as settle_refund does where refund_id is given. An event that finds nothing to apply to is kept in shop.inbox with a note. 200 {received,result}: asking again would change nothing.';
+REVOKE ALL ON FUNCTION shop.receive_payment_event(integer, text, text, bigint, bigint, text, text, numeric, text, text) FROM PUBLIC;
 
 CREATE FUNCTION shop.settle_refund(store_id integer, refund_id bigint, outcome text, provider_reference text, reason text, request_id text, outbox_id bigint) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'

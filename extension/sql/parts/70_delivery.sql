@@ -72,6 +72,59 @@ $function$;
 COMMENT ON FUNCTION shop.release_outbox(integer, bigint[], text, integer) IS 'Gives claimed messages back, due again after retry_after_ms milliseconds. With an error the attempt counts; without one the message was not tried.';
 REVOKE ALL ON FUNCTION shop.release_outbox(integer, bigint[], text, integer) FROM PUBLIC;
 
+CREATE FUNCTION shop.defer_message(store_id integer, outbox_id bigint, topic text, order_id bigint, body text,
+                                   request_id text, traceparent text, reason text, retry_after_ms integer) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS $function$
+#variable_conflict use_column
+DECLARE
+    due CONSTANT timestamptz := clock_timestamp() + retry_after_ms * interval '1 millisecond';
+BEGIN
+    PERFORM shop.require_migrated();
+    -- A message that is still the outbox's was not tried; one that came over the queue begins anew, and its receives too.
+    UPDATE shop.outbox message
+    SET attempts = greatest(message.attempts - 1, 0), last_error = defer_message.reason, next_attempt_at = due
+    WHERE message.store_id = defer_message.store_id AND message.id = defer_message.outbox_id
+      AND message.status = 'pending';
+    IF defer_message.outbox_id IS NULL THEN
+        INSERT INTO shop.outbox (store_id, topic, order_id, body, request_id, traceparent, next_attempt_at, last_error)
+        VALUES (defer_message.store_id, defer_message.topic, defer_message.order_id, defer_message.body,
+                defer_message.request_id, defer_message.traceparent, due, defer_message.reason);
+    END IF;
+END
+$function$;
+COMMENT ON FUNCTION shop.defer_message(integer, bigint, text, bigint, text, text, text, text, integer) IS 'Puts a message off that waits for somebody else (a payment provider) and not for another try: due again after retry_after_ms milliseconds, without an attempt being counted. outbox_id NULL: it came over the queue, and goes back to the outbox, whence it is sent again; the caller deletes it from the queue after this has committed.';
+REVOKE ALL ON FUNCTION shop.defer_message(integer, bigint, text, bigint, text, text, text, text, integer) FROM PUBLIC;
+
+CREATE FUNCTION shop.begin_refund(store_id integer, refund_id bigint, outbox_id bigint, OUT refund_status text,
+                                  OUT kind text, OUT amount numeric, OUT refund_reference text, OUT order_id bigint,
+                                  OUT attempt_id bigint, OUT attempt_provider text, OUT provider_reference text,
+                                  OUT age_seconds bigint)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS $function$
+#variable_conflict use_column
+BEGIN
+    PERFORM shop.require_migrated();
+    SELECT refund.status, refund.kind, refund.amount, refund.provider_reference, refund.order_id, attempt.id,
+           attempt.provider, attempt.provider_reference,
+           floor(extract(epoch FROM clock_timestamp() - refund.created_at))
+    FROM shop.refunds refund
+    JOIN shop.payment_attempts attempt ON attempt.store_id = refund.store_id AND attempt.id = refund.attempt_id
+    WHERE refund.store_id = begin_refund.store_id AND refund.id = begin_refund.refund_id
+    INTO refund_status, kind, amount, refund_reference, order_id, attempt_id, attempt_provider, provider_reference,
+         age_seconds;
+    IF refund_status IN ('completed', 'failed') THEN
+        UPDATE shop.outbox message SET status = 'delivered', finished_at = clock_timestamp()
+        WHERE message.store_id = begin_refund.store_id AND message.id = begin_refund.outbox_id
+          AND message.status = 'pending';
+    END IF;
+END
+$function$;
+COMMENT ON FUNCTION shop.begin_refund(integer, bigint, bigint) IS 'What the provider has to be told of a refund or void that is already committed: its id is the key to call with. All NULL: there is no such refund. One that is completed or failed already finishes the message outbox_id.';
+REVOKE ALL ON FUNCTION shop.begin_refund(integer, bigint, bigint) FROM PUBLIC;
+
 CREATE FUNCTION shop.record_dead_letter(store_id integer, source text, message_key text, body text, attributes text,
                                         reason text, error text, receive_count integer, order_id bigint,
                                         request_id text, outbox_id bigint, OUT id bigint, OUT moved boolean)

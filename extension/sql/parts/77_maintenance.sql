@@ -56,10 +56,10 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
 AS $function$
     SELECT shop.purge_batch('inbox', $condition$
-        old.received_at < clock_timestamp() - current_setting('shop.inbox_retention')::interval
+        old.note IS NULL AND old.received_at < clock_timestamp() - current_setting('shop.inbox_retention')::interval
     $condition$, store_id, row_limit)
 $function$;
-COMMENT ON FUNCTION shop.purge_inbox(integer, integer) IS 'Forgets up to row_limit events that are older than shop.inbox_retention. Returns how many.';
+COMMENT ON FUNCTION shop.purge_inbox(integer, integer) IS 'Forgets up to row_limit events that are older than shop.inbox_retention, but for those that found nothing to apply to. Returns how many.';
 REVOKE ALL ON FUNCTION shop.purge_inbox(integer, integer) FROM PUBLIC;
 
 CREATE FUNCTION shop.purge_dead_letters(store_id integer, row_limit integer) RETURNS integer

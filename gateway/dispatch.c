@@ -100,7 +100,7 @@ void dispatch_head(struct request *request, const char *method, const char *vers
 
 /* read_body parses the body where the route takes one. */
 static void read_body(struct request *request) {
-    bool wanted = request->route->body != BODY_NONE;
+    bool wanted = request->route->body == BODY_OPTIONAL || request->route->body == BODY_REQUIRED;
 
     if (request->body_too_large) {
         refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "body_too_large", "The body is too large");

@@ -19,6 +19,7 @@ enum route_body {
     BODY_NONE,     /* a body is read and ignored */
     BODY_OPTIONAL, /* an empty body is fine, any other must be a JSON object */
     BODY_REQUIRED, /* a JSON object */
+    BODY_RAW,      /* kept as it comes; the handler reads it */
 };
 
 struct request;

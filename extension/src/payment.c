@@ -175,7 +175,7 @@ static const char *change_order(Tables *tables, const Outcome *outcome, const Lo
 
 /* note_reference keeps the provider's number of an attempt whose state does not change, where it was not known yet. */
 static void note_reference(Row *attempt, const Outcome *outcome) {
-    if (outcome->provider_reference == NULL || row_text(attempt, ATTEMPT_PROVIDER_REFERENCE) != NULL)
+    if (outcome->provider_reference == NULL || !row_is_null(attempt, ATTEMPT_PROVIDER_REFERENCE))
         return;
     row_set_text(attempt, ATTEMPT_PROVIDER_REFERENCE, outcome->provider_reference);
     row_update(attempt);
@@ -460,8 +460,6 @@ enum {
 
 /* attempt_columns fills in what is known of an attempt. */
 static void attempt_columns(const Row *attempt, Datum *values, bool *nulls) {
-    const char *reference = row_text(attempt, ATTEMPT_PROVIDER_REFERENCE);
-
     values[BEGUN_ATTEMPT_ID] = Int64GetDatum(row_int64(attempt, ATTEMPT_ID));
     values[BEGUN_AMOUNT] = money_numeric(money_cents(row_datum(attempt, ATTEMPT_AMOUNT)));
     values[BEGUN_ATTEMPT_STATUS] = CStringGetTextDatum(row_text(attempt, ATTEMPT_STATUS));
@@ -469,9 +467,9 @@ static void attempt_columns(const Row *attempt, Datum *values, bool *nulls) {
     values[BEGUN_AGE_SECONDS] = Int64GetDatum(seconds_since(row_datum(attempt, ATTEMPT_CREATED_AT)));
     for (int i = 0; i < BEGUN_COLUMNS; i++)
         nulls[i] = nulls[i] && i == BEGUN_ORDER_STATUS;
-    nulls[BEGUN_PROVIDER_REFERENCE] = reference == NULL;
-    if (reference != NULL)
-        values[BEGUN_PROVIDER_REFERENCE] = CStringGetTextDatum(reference);
+    nulls[BEGUN_PROVIDER_REFERENCE] = row_is_null(attempt, ATTEMPT_PROVIDER_REFERENCE);
+    if (!nulls[BEGUN_PROVIDER_REFERENCE])
+        values[BEGUN_PROVIDER_REFERENCE] = CStringGetTextDatum(row_text(attempt, ATTEMPT_PROVIDER_REFERENCE));
 }
 
 /* begin gives the order's open attempt, a new one where the order is pending and has none, or NULL: nothing to pay. */

@@ -69,7 +69,7 @@ describe('without a database', () => {
   });
   after(() => gateway.stop());
 
-  const serves = ['getServiceInfo', 'getHealth', 'getMetrics', 'getOpenApi', 'getDocs', 'getDocsFile'];
+  const serves = ['getServiceInfo', 'getHealth', 'getMetrics', 'getOpenApi', 'getDocs', 'getDocsFile', 'receivePaymentEvent'];
   for (const entry of operations) {
     const alone = serves.includes(entry.operation.operationId);
     test(`${name(entry)}: ${alone ? 'needs none' : '503 with Retry-After'}`, async () => {

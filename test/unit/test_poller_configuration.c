@@ -117,7 +117,12 @@ static void refuses_bad_values_by_name(void **state) {
         {"AWS_ENDPOINT_URL", "file:///etc/passwd"},
         {"SQS_SEND_MAX_RETRIES", "-1"},
         {"SQS_SEND_RETRY_DELAY_MS", "1.5"},
-        {"PAYMENT_PROVIDER", "stripe"},
+        {"PAYMENT_PROVIDER", "paypal"},
+        {"PAYMENT_CURRENCY", "JPY"},
+        {"PAYMENT_CURRENCY", "eur"},
+        {"PAYMENT_CAPTURE", "never"},
+        {"PAYMENT_CIRCUIT_FAILURES", "0"},
+        {"PAYMENT_CIRCUIT_PAUSE_MS", "99"},
         {"PAYMENT_SIMULATION_MODE", "sometimes"},
         {"PAYMENT_SUCCESS_RATE", "1.1"},
         {"PAYMENT_SUCCESS_RATE", "-0.1"},
@@ -141,13 +146,40 @@ static void refuses_bad_values_by_name(void **state) {
     assert_null(strstr(error, "secret"));
 }
 
-static void the_provider_message_says_what_is_supported(void **state) {
+static void a_provider_needs_its_settings(void **state) {
     struct poller_configuration configuration;
 
     (void)state;
     setenv("PAYMENT_PROVIDER", "http", 1);
-    assert_false(configuration_load(&configuration, error, sizeof(error)));
-    assert_non_null(strstr(error, "simulation"));
+    setenv("PAYMENT_PROVIDER_TOKEN", "a-token-of-the-tests", 1);
+    assert_refused("PAYMENT_PROVIDER_URL", "ftp://pay.example");
+    assert_refused("PAYMENT_PROVIDER_URL", "http://user@pay.example");
+    assert_refused("PAYMENT_PROVIDER_URL", "http://");
+    setenv("PAYMENT_PROVIDER_URL", "http://pay.example/v1/", 1);
+    assert_refused("PAYMENT_PROVIDER_TOKEN", "two words");
+    assert_null(strstr(error, "two words"));
+    assert_refused("PAYMENT_TIMEOUT_MS", "15000");
+    setenv("PAYMENT_PROVIDER_TOKEN", "a-token-of-the-tests", 1);
+    configuration = load();
+    assert_string_equal(configuration.payment_provider_url, "http://pay.example/v1");
+    configuration_free(&configuration);
+    setenv("APP_ENV", "production", 1);
+    assert_refused("PAYMENT_PROVIDER_URL", "http://pay.example/v1");
+}
+
+static void stripe_needs_its_settings(void **state) {
+    struct poller_configuration configuration;
+
+    (void)state;
+    setenv("PAYMENT_PROVIDER", "stripe", 1);
+    setenv("STRIPE_PAYMENT_METHOD", "pm_card_visa", 1);
+    assert_refused("STRIPE_API_KEY", "sk test");
+    setenv("STRIPE_API_KEY", "sk_test_1", 1);
+    assert_refused("STRIPE_PAYMENT_METHOD", "a&b=c");
+    setenv("STRIPE_PAYMENT_METHOD", "pm_card_visa", 1);
+    configuration = load();
+    assert_string_equal(configuration.payment_provider_url, "https://api.stripe.com");
+    configuration_free(&configuration);
 }
 
 static void finds_the_endpoint(void **state) {
@@ -180,7 +212,8 @@ int main(void) {
         cmocka_unit_test_setup(takes_both_names_of_the_queue, clean_environment),
         cmocka_unit_test_setup(derives_what_depends_on_others, clean_environment),
         cmocka_unit_test_setup(refuses_bad_values_by_name, clean_environment),
-        cmocka_unit_test_setup(the_provider_message_says_what_is_supported, clean_environment),
+        cmocka_unit_test_setup(a_provider_needs_its_settings, clean_environment),
+        cmocka_unit_test_setup(stripe_needs_its_settings, clean_environment),
         cmocka_unit_test_setup(finds_the_endpoint, clean_environment),
     };
 

@@ -33,7 +33,7 @@ struct route {
     enum route_access access;
     enum route_body body;
     bool while_stopping;                              /* served as usual during the shutdown */
-    route_handler *handler;                           /* NULL: the SQL function below */
+    route_handler *handler;                           /* NULL: the SQL function below, with the arguments below */
     const struct database_statement *statement;       /* answers with a shop.response */
     const struct database_statement *keyed_statement; /* instead, where an Idempotency-Key makes the call repeatable */
     bool batched;                                     /* the statement is checkout_statement: several go as one call */

@@ -1,6 +1,6 @@
 -- Faults: the SQLSTATEs of class SH and 25006. Refusals of requests are answers and tested with their functions.
 BEGIN;
-SELECT plan(225);
+SELECT plan(234);
 \ir fixture.psql
 
 SELECT pg_temp.product('widget', 1, 10) AS widget \gset
@@ -58,7 +58,7 @@ FROM (VALUES
     ($$apply_payment(STORE, 1, 'captured', NULL, NULL, NULL, NULL, NULL, NULL, NULL)$$, true),
     ($$receive_payment_event(STORE, 'acme', 'event', 1, NULL, 'captured', NULL, NULL, NULL, NULL)$$, true),
     ($$defer_message(STORE, NULL, 'payment', 1, '{}', NULL, NULL, 'waits', 1000)$$, true),
-    ('begin_refund(STORE, 1, NULL)', true),
+    ('begin_refund(STORE, 1, NULL)', false),
     ($$settle_refund(STORE, 1, 'completed', NULL, NULL, NULL, NULL)$$, true),
     ('get_dead_letter(STORE, 1, NULL)', false),
     ('list_dead_letters(STORE, NULL, NULL, 10, NULL)', false),

@@ -158,8 +158,8 @@ static void a_provider_needs_its_settings(void **state) {
     setenv("PAYMENT_PROVIDER_URL", "http://pay.example/v1/", 1);
     assert_refused("PAYMENT_PROVIDER_TOKEN", "two words");
     assert_null(strstr(error, "two words"));
-    assert_refused("PAYMENT_TIMEOUT_MS", "15000");
     setenv("PAYMENT_PROVIDER_TOKEN", "a-token-of-the-tests", 1);
+    assert_refused("PAYMENT_TIMEOUT_MS", "15000");
     configuration = load();
     assert_string_equal(configuration.payment_provider_url, "http://pay.example/v1");
     configuration_free(&configuration);

@@ -166,8 +166,9 @@ static void fits_together(void **state) {
     for (i = 0; i < count; i++) {
         const struct route *route = &routes[i];
 
-        assert_true((route->handler != NULL) != (route->statement != NULL));
-        if (route->statement == NULL) {
+        assert_true(route->handler != NULL || route->statement != NULL);
+        if (route->handler != NULL) { /* it may call the statement with values of its own making */
+            assert_int_equal(count_arguments(route), 0);
             continue;
         }
         assert_int_equal(count_arguments(route), route->statement->parameter_count);

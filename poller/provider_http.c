@@ -49,7 +49,7 @@ static void write_charge(const struct payment_exchange *exchange, const struct p
 static void write(struct payment_exchange *exchange, const struct payment_request *request,
                   struct payment_message *message) {
     const char *url = exchange->service->settings.url;
-    char payment[PAYMENT_KEY_SIZE], refund[PAYMENT_KEY_SIZE];
+    char payment[PAYMENT_KEY_SIZE], refund[PAYMENT_KEY_SIZE], *capture;
     json_t *body;
 
     payment_key(payment, "payment", request->store_id, request->attempt_id);
@@ -60,7 +60,9 @@ static void write(struct payment_exchange *exchange, const struct payment_reques
         break;
     case PAYMENT_CAPTURE:
         message->url = memory_format("%s/payments/%s/capture", url, payment);
-        put_body(message, amount_body(exchange, request), payment);
+        capture = memory_format("capture-%s", payment);
+        put_body(message, amount_body(exchange, request), capture);
+        free(capture);
         break;
     case PAYMENT_STATUS:
         message->url = memory_format("%s/payments/%s", url, payment);

@@ -206,8 +206,11 @@ static const char *apply(Tables *tables, const Outcome *outcome, const LockedOrd
 }
 
 /* finish_message finishes the outbox message when the payment needs no further work. */
-static void finish_message(Tables *tables, const Outcome *outcome) {
-    if (outcome->outbox_id != 0 && !is_open(outcome->state))
+static void finish_message(Tables *tables, const Outcome *outcome, const char *result) {
+    bool held = strcmp(result, "amount_mismatch") == 0;
+    bool settled = strcmp(result, "already_settled") == 0; /* whatever this news is */
+
+    if (outcome->outbox_id != 0 && !held && (settled || !is_open(outcome->state)))
         outbox_mark_delivered(tables, &outcome->context, outcome->outbox_id);
 }
 
@@ -231,7 +234,7 @@ static SettlementResult settle_order(Tables *tables, const Outcome *outcome, int
         result.result =
             apply(tables, outcome, &orders, order, new_attempt(tables, &outcome->context, order, provider), true);
     result.order_status = row_text(order, ORDER_STATUS);
-    finish_message(tables, outcome);
+    finish_message(tables, outcome, result.result);
     return result;
 }
 
@@ -252,7 +255,7 @@ static SettlementResult settle_attempt(Tables *tables, const Outcome *outcome, i
     attempt = row_lock(tables, ATTEMPTS_BY_ID, key, 2);
     result.result = apply(tables, outcome, &orders, orders.row[0], attempt, false);
     result.order_status = row_text(orders.row[0], ORDER_STATUS);
-    finish_message(tables, outcome);
+    finish_message(tables, outcome, result.result);
     return result;
 }
 

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Gateway } from '../lib/gateway.js';
+import { freePort } from '../lib/ports.js';
 import { deliver, PaymentProvider, webhookSecret } from '../lib/payment_provider.js';
 import { openSettling } from '../lib/settling.js';
 import { eventually } from '../lib/wait.js';
@@ -140,12 +141,17 @@ for (const [kind, withQueue] of [['http', false], ['stripe', false], ['stripe', 
 
     test('an outage opens the circuit; messages wait without being tried, survive a restart, and all are paid after it', async () => {
       provider.behave = () => 'fail';
-      const options = { PAYMENT_CIRCUIT_FAILURES: '3', PAYMENT_CIRCUIT_PAUSE_MS: '500' };
+      const port = await freePort();
+      const options = { PAYMENT_CIRCUIT_FAILURES: '3', PAYMENT_CIRCUIT_PAUSE_MS: '500', POLLER_PORT: String(port), BIND_ADDRESS: '127.0.0.1' };
+      const metric = async (name) => Number((await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()).match(new RegExp(`^${name} (.*)$`, 'm'))[1]);
       const worker = await poller(options);
       const ids = [];
       for (let i = 0; i < 8; i += 1) ids.push(await settling.buy());
       await worker.event('payment_circuit_changed', { state: 'open' });
       await eventually('the trial fails, several times', () => worker.events('payment_circuit_changed', { state: 'open' }).length >= 3, 30);
+      await eventually('the metrics show the open circuit', async () => (await metric('shop_poller_payment_circuit_state')) === 2);
+      assert.ok((await metric('shop_poller_payment_circuit_opened_total')) >= 3);
+      assert.ok((await metric('shop_poller_payment_answers_total\\{outcome="unknown"\\}')) >= 5);
       const before = provider.requests.length;
       await eventually('messages wait for the circuit', () => worker.events('payment_deferred', { error: 'the payment provider does not work: its circuit is open' }).length >= 8, 30);
       assert.ok(provider.requests.length - before <= 8, 'hardly anything is asked while the circuit is open');
@@ -158,6 +164,7 @@ for (const [kind, withQueue] of [['http', false], ['stripe', false], ['stripe', 
       await provider.listen(provider.port);
       for (const id of ids) await becomes(id, 'CONFIRMED', 40);
       await second.event('payment_circuit_changed', { state: 'closed' });
+      assert.equal(await metric('shop_poller_payment_circuit_state'), 0);
       await agree();
     });
 

@@ -8,8 +8,8 @@
 #include "database_calls.h"
 #include "settlement.h"
 
-/* How long providers surely remember a key (Stripe: 24 hours at least), in seconds, with a margin. */
-#define SETTLEMENT_KEY_LIFE_SECONDS (20 * 3600)
+/* How long providers surely remember a key (Stripe: 24 hours at least), in seconds, with a margin: 20 hours. */
+#define SETTLEMENT_KEY_LIFE_SECONDS INT64_C(72000)
 
 /* Why a message is put off while the circuit breaker keeps the provider alone. */
 #define SETTLEMENT_CIRCUIT_OPEN "the payment provider does not work: its circuit is open"

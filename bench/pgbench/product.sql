@@ -1,0 +1,2 @@
+\set product random(1, 1000)
+SELECT status, body FROM shop.get_product(1, :product, '7f1c9a60-93a5-4a53-9a0e-3f8f2c1d5b77');

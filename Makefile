@@ -9,7 +9,7 @@ VERSION := $(shell sed -n 's/^ *"version": *"\([0-9][^"]*\)",*$$/\1/p' META.json
 .DEFAULT_GOAL := all
 
 .PHONY: help all extension common gateway poller install install-extension install-programs demo up down check check-quick lint \
-        check-version format dist clean
+        check-version bench bench-quick bench-growth bench-soak bench-report format dist clean
 
 help:
 	@echo 'make demo              start everything and walk through a purchase with curl'
@@ -17,6 +17,8 @@ help:
 	@echo 'make                   build extension, gateway and poller'
 	@echo 'make install           extension into the server of PG_CONFIG, programs into $$(PREFIX)/bin'
 	@echo 'make check             every test; make check-quick: the fast ones; make lint: only the linters'
+	@echo 'make bench             measure how fast it is, and write docs/performance.md (bench/run tells the variables)'
+	@echo 'make bench-quick       the same shortly; make bench-growth, bench-soak: many orders, a long time'
 	@echo 'make check-version     compare every place that names the version with META.json'
 	@echo 'make format            clang-format on all C files'
 	@echo 'make dist              pg_shop-$(VERSION).zip for PGXN; make clean: remove what was built'
@@ -69,8 +71,28 @@ lint:
 check-version: all
 	@scripts/check-version
 
+bench:
+	@scripts/install-dependencies bench
+	@bench/run full
+
+bench-quick:
+	@scripts/install-dependencies bench
+	@bench/run quick
+
+bench-growth:
+	@scripts/install-dependencies bench
+	@bench/run growth
+
+bench-soak:
+	@scripts/install-dependencies bench
+	@bench/run soak
+
+bench-report:
+	@scripts/install-dependencies bench
+	@bench/run report
+
 format:
-	clang-format -i $(wildcard common/*.[ch] gateway/*.[ch] poller/*.[ch] extension/src/*.[ch] test/unit/*.[ch])
+	clang-format -i $(wildcard common/*.[ch] gateway/*.[ch] poller/*.[ch] extension/src/*.[ch] test/unit/*.[ch] bench/*.[ch])
 
 dist:
 	git archive --format zip --prefix 'pg_shop-$(VERSION)/' --output 'pg_shop-$(VERSION).zip' HEAD
@@ -80,4 +102,5 @@ clean:
 	+$(MAKE) -C common clean
 	+$(MAKE) -C gateway clean
 	+$(MAKE) -C poller clean
+	+$(MAKE) -C bench clean
 	rm -f pg_shop-*.zip

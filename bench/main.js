@@ -53,7 +53,7 @@ async function runArmCell({ arm, load, delayed = false }, repeat) {
 }
 
 async function runFigureCell({ figure }, repeat) {
-  if (/^(health|product)/.test(figure.name)) await reset({ load: 'spread', carts: 1 });
+  if (figure.reads) await reset({ load: 'spread', carts: 1 });
   const record = await figure.measure();
   log(`${figure.name}: ${record.rate ? `${Math.round(record.rate)}/s ` : ''}${JSON.stringify({ ...record, cpu: undefined, rate: undefined })}`);
   return { kind: 'figure', name: figure.name, title: figure.title, repeat, ...record };

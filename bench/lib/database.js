@@ -36,24 +36,29 @@ export const postmaster = () => Number(readFileSync(`${settings.folder}/data/pos
 
 /** Installs what the arms need besides the shop. */
 export async function installArms() {
-  for (const name of ['workload', 'plpgsql', 'express']) {
+  for (const name of ['workload', 'plpgsql', 'express', 'growth']) {
     await query(readFileSync(`${settings.root}/bench/sql/${name}.sql`, 'utf8'));
   }
   await query('CREATE EXTENSION pg_walinspect');
 }
 
 /** Puts the shop back to its beginning, with this many unused carts. */
-export async function reset({ load, carts, filled = true, hotStock = settings.stock, express = false }) {
+export async function reset({ load, carts, filled = true, hotStock = settings.stock, seedOrders = settings.seedOrders, express = false }) {
   await query('SELECT bench.reset($1, $2, $3, $4, $5, $6, $7)', [
     load,
     settings.products,
     settings.stock,
     hotStock,
-    settings.seedOrders,
+    seedOrders,
     carts,
     filled,
   ]);
   if (express) await query('SELECT express.copy_workload()');
+  await vacuumAll();
+}
+
+/** Vacuums everything and writes it out, so that nothing of a load is left to do. */
+export async function vacuumAll() {
   await analyzeFilled('VACUUM (ANALYZE)');
   await query('CHECKPOINT');
 }

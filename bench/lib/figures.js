@@ -1,6 +1,6 @@
 // Figures that are not checkouts of an arm: reads, idle cost, memory, settlements.
 import * as database from './database.js';
-import { cpuNow, cpuPerOrder } from './cpu.js';
+import { countSessions, cpuAfter, cpuNow, cpuPerOrder } from './cpu.js';
 import { startDriver, startPgbench, startWrk } from './generators.js';
 import { memory, programSeconds, serverProcesses } from './processes.js';
 import { startGateway, startPoller, until } from './programs.js';
@@ -14,18 +14,20 @@ const wait = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * se
 async function measureReads(start) {
   const programs = await start.programs();
   try {
+    const sessions = countSessions();
     const before = cpuNow(programs);
     const generator = start.generate(programs);
     const started = process.hrtime.bigint();
     const result = await generator.result();
     const seconds = Number(process.hrtime.bigint() - started) / 1e9;
+    const after = start.direct ? await cpuAfter(programs, sessions) : cpuNow(programs);
     return {
       rate: result.requests / (result.seconds ?? seconds),
       p50: result.p50,
       p95: result.p95,
       p99: result.p99,
       refused: result.refused ?? 0,
-      cpu: { ...cpuPerOrder(before, cpuNow(programs), result.requests), generator: undefined },
+      cpu: { ...cpuPerOrder(before, after, result.requests), generator: undefined },
     };
   } finally {
     for (const program of Object.values(programs)) await program.stop();
@@ -36,6 +38,7 @@ function httpReads(name, path, connections) {
   return {
     name: `${name}-${connections}`,
     title: `GET ${path.replace('PRODUCT', ':id')}, ${connections} connections`,
+    reads: true,
     measure: async () =>
       measureReads({
         programs: async () => ({ gateway: await startGateway() }),
@@ -49,8 +52,10 @@ function directReads(clients) {
   return {
     name: `product-direct-${clients}`,
     title: `shop.get_product(), ${clients} clients`,
+    reads: true,
     measure: async () =>
       measureReads({
+        direct: true,
         programs: async () => ({}),
         generate: () => startPgbench({ script: 'product', clients, seconds: settings.seconds }),
       }),

@@ -1,1 +1,77 @@
-export async function runGrowth() {}
+// What single calls cost the server with few and with many orders stored.
+import * as database from './database.js';
+import { countSessions, cpuAfter, cpuNow } from './cpu.js';
+import { startPgbench } from './generators.js';
+import { settings } from './settings.js';
+import { median, spread } from './statistics.js';
+
+const chunk = 50_000;
+const base = 2000; // "none" is a shop that has been open for a day
+
+/** The calls that must not become dearer; each is a script of pgbench. */
+const calls = {
+  checkout: 'shop.checkout()',
+  order: 'shop.get_order()',
+  list: 'shop.list_orders(), one user',
+  list_all: 'shop.list_all_orders(), newest 50',
+  list_intake: 'shop.list_intake_orders(), first page',
+  statistics: 'shop.order_statistics()',
+  claim: 'claiming 10 messages and giving them back',
+};
+
+/** Stores that many orders. */
+async function store(orders, log) {
+  await database.reset({ load: 'spread', carts: 0, seedOrders: 0 });
+  for (let first = 1; first <= orders; first += chunk) {
+    await database.query('SELECT bench.store_orders($1, $2, $3, $4)', [first, Math.min(first + chunk - 1, orders), settings.products, orders]);
+    if ((first - 1) % (20 * chunk) === 0 && first > 1) log(`  ${first - 1} orders stored`);
+  }
+  await database.query('SELECT bench.finish_orders($1)', [orders]);
+}
+
+/** CPU of the server for one call, in microseconds. */
+async function cost(name, variables) {
+  const sessions = countSessions();
+  const before = cpuNow({});
+  const result = await startPgbench({ script: name, clients: 1, seconds: settings.seconds, variables }).result();
+  const after = await cpuAfter({}, sessions);
+  return { cpu: (1e6 * (after.backends + after.auxiliary - before.backends - before.auxiliary)) / result.requests, p50: result.p50, p99: result.p99 };
+}
+
+async function measureSize(orders, log) {
+  const stored = Math.max(orders, base);
+  const carts = 3000 * (settings.seconds + 1) * settings.repeats;
+  await store(stored, log);
+  await database.query('SELECT bench.add_carts($1, $2, $3)', [stored + 10, stored + carts, settings.products]);
+  log('  vacuum');
+  await database.vacuumAll();
+  const found = Object.fromEntries(Object.keys(calls).map((name) => [name, []]));
+  for (let repeat = 0; repeat < settings.repeats; repeat++) {
+    const share = Math.floor(carts / settings.repeats);
+    for (const name of Object.keys(calls)) {
+      const variables = { orders: stored, clients: 1, n: -1, first_cart: stored + 10 + repeat * share };
+      found[name].push(await cost(name, variables));
+    }
+  }
+  return Object.fromEntries(Object.entries(found).map(([name, values]) => {
+    const cpu = values.map((value) => value.cpu);
+    const summary = { title: calls[name], cpu: median(cpu), spread: spread(cpu), p50: median(values.map((value) => value.p50)) };
+    log(`  ${summary.title}: ${Math.round(summary.cpu)} µs of CPU, p50 ${summary.p50} µs`);
+    return [name, summary];
+  }));
+}
+
+/** Measures every size of ORDERS. Automatic vacuum is held off: it would be counted with whatever runs beside it. */
+export async function runGrowth(write, log) {
+  await database.query('ALTER SYSTEM SET autovacuum = off');
+  await database.query('SELECT pg_reload_conf()');
+  for (const orders of settings.orders) {
+    const started = Date.now();
+    log(`${orders} orders`);
+    const measured = await measureSize(orders, log);
+    const violations = (await database.verify('shop')).slice(0, 5);
+    const { bytes } = await database.queryOne('SELECT pg_database_size(current_database()) AS bytes');
+    write({ kind: 'growth', orders, stored: Math.max(orders, base), calls: measured, violations, database_bytes: bytes });
+    log(`  verify ${violations.length === 0 ? 'empty' : 'FAILED'}, ${Math.round((Date.now() - started) / 1000)} s in all`);
+  }
+}

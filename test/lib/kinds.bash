@@ -81,15 +81,16 @@ matching() {
 # --- lint ---------------------------------------------------------------------------------------------------------------
 
 c_files() {
-    find common gateway poller extension/src test/unit test/fuzz -name '*.[ch]' -not -path '*/build*' 2>/dev/null | sort
+    find common gateway poller extension/src test/unit test/fuzz bench -name '*.[ch]' -not -path '*/build*' -not -path '*/node_modules/*' \
+        2>/dev/null | sort
 }
 
 program_sources() {
-    find common gateway poller -name '*.c' -not -path '*/build*' | sort
+    find common gateway poller bench -name '*.c' -not -path '*/build*' -not -path '*/node_modules/*' | sort
 }
 
 shell_files() {
-    grep -rlE --exclude-dir=node_modules '^#!/usr/bin/env bash|^# shellcheck shell=bash' scripts test .ci | sort
+    grep -rlE --exclude-dir=node_modules '^#!/usr/bin/env bash|^# shellcheck shell=bash' scripts test bench .ci | sort
 }
 
 # program_flags: prints what a compiler needs to read the programs' sources.
@@ -118,9 +119,10 @@ copy_and_build() {
     local copy=$check_dir/$1
     rm -rf "$copy"
     mkdir -p "$copy/test"
-    tar -c --exclude='build' --exclude='build-*' --exclude='*.o' --exclude='*.so' META.json common gateway poller extension |
+    tar -c --exclude='build' --exclude='build-*' --exclude='*.o' --exclude='*.so' --exclude=node_modules META.json common gateway poller extension bench |
         tar -x -C "$copy"
     make -s -C "$copy/gateway" -j "$jobs" CC="$2" all &&
+        make -s -C "$copy/bench" CC="$2" all &&
         make -s -C "$copy/poller" -j "$jobs" CC="$2" all &&
         make -s -C "$copy/extension" -j "$jobs" CC="$2" COPT="$3" PG_CONFIG="$(pg_config_path)" all
 }
@@ -139,7 +141,7 @@ tidy() {
 
 cppcheck_programs() {
     cppcheck --quiet --error-exitcode=1 -j "$jobs" --std=c11 --enable=warning,performance,portability --inline-suppr \
-        --suppress=missingIncludeSystem -D_GNU_SOURCE -Icommon -Igateway -Ipoller common gateway poller
+        --suppress=missingIncludeSystem -D_GNU_SOURCE -Icommon -Igateway -Ipoller common gateway poller bench/*.c
 }
 
 # PostgreSQL's macros that stand where a statement or a declaration is expected are told to cppcheck; its headers are not read.
@@ -347,4 +349,37 @@ kind_http() {
 
 kind_poller() {
     node_kind poller "$1" '/outages\.'
+}
+
+# --- bench --------------------------------------------------------------------------------------------------------------
+
+# bench_run: one second of two arms and of the sell-out, without plots.
+bench_run() {
+    rm -rf "$check_dir/bench/results" "$check_dir/bench/report"
+    BENCH_DIR=$check_dir/bench BENCH_PLOTS=no BENCH_SECONDS=1 BENCH_LOADS=hot BENCH_ARMS=checkout-20,http-16,sell-out bench/run quick
+}
+
+# bench_results: each arm placed orders, with CPU, latencies and WAL, and left no broken invariant; the sell-out was exact.
+bench_results() {
+    local results=$check_dir/bench/results/quick.jsonl
+    jq -es 'map(select(.kind == "arm")) | length == 2 and all(.rate > 0 and .orders > 0 and .p50 > 0 and .p99 >= .p50
+                and .cpu.backends > 0 and .wal_records > 500 and .refused == 0 and .violations == [])' "$results" &&
+        jq -es 'any(.kind == "arm" and .name == "http-16" and .cpu.gateway > 0 and .batch_size >= 1)' "$results" &&
+        jq -es 'any(.kind == "figure" and .name == "sell-out" and .sold == .units and .left == 0)' "$results"
+}
+
+# bench_report: the table has a row for each of the eight figures and nothing is left to fill in.
+bench_report() {
+    local report=$check_dir/bench/report/performance.md number
+    for number in {1..8}; do
+        grep -qE "^\\| $number \\| .* (reached|missed|not measured) " "$report" || return 1
+    done
+    grep -qE '^\| 2 \| sell-outs that were exact \| ≥ 1 \| \*\*1\*\* ' "$report" && ! grep -nE '\{\{|undefined|NaN' "$report"
+}
+
+kind_bench() {
+    [[ -z $1 || bench == "$1"* ]] || return 1
+    check 'the benchmark runs' bench_run
+    check 'its results are sound' bench_results
+    check 'its report has every figure' bench_report
 }

@@ -17,8 +17,8 @@ const log = (text) => console.log(`    ${new Date(Date.now() - started).toISOStr
 function plan() {
   const cells = [];
   for (const arm of arms) for (const load of settings.loads) cells.push({ arm, load });
-  if (settings.netem) {
-    for (const name of ['express', 'plpgsql-http', 'http-64', 'shopper']) {
+  if (settings.delay) {
+    for (const name of ['express', 'plpgsql-20', 'plpgsql-http', 'http-64', 'shopper']) {
       for (const load of settings.loads.filter((each) => each !== 'zipf')) {
         cells.push({ arm: arms.find((arm) => arm.name === name), load, delayed: true });
       }
@@ -29,7 +29,9 @@ function plan() {
   const kept = cells.filter(({ arm, figure }) => !wanted || wanted.includes((arm ?? figure).name));
   for (const name of wanted ?? []) {
     if (!kept.some(({ arm, figure }) => (arm ?? figure).name === name)) {
-      throw new Error(`BENCH_ARMS: there is no '${name}'; there are ${[...arms, ...figures, ...queueFigures].map((each) => each.name).join(', ')}`);
+      throw new Error(
+        `BENCH_ARMS: there is no '${name}'; there are ${[...arms, ...figures, ...queueFigures].map((each) => each.name).join(', ')}`,
+      );
     }
   }
   return kept;
@@ -46,16 +48,23 @@ async function runArmCell({ arm, load, delayed = false }, repeat) {
   const options = { delayed, ...(arm.name === 'http-64-half' ? { think: thinkTime(load) } : {}) };
   const record = await measure(arm, load, options);
   if (arm.name === 'http-64' && !delayed) reached.set(load, record.rate);
-  const total = ['backends', 'auxiliary', 'gateway', 'service', 'poller'].reduce((sum, name) => sum + (record.cpu[name] ?? 0), 0);
-  log(`${arm.name} ${load}${delayed ? ' delayed' : ''}: ${Math.round(record.rate)}/s, p50 ${record.p50} p99 ${record.p99} µs, ` +
-    `CPU ${Math.round(total)} µs, WAL ${Math.round(record.wal_records)} B${record.violations.length > 0 ? ', VERIFY FAILED' : ''}`);
+  const total = ['backends', 'auxiliary', 'gateway', 'service', 'poller'].reduce(
+    (sum, name) => sum + (record.cpu[name] ?? 0),
+    0,
+  );
+  log(
+    `${arm.name} ${load}${delayed ? ' delayed' : ''}: ${Math.round(record.rate)}/s, p50 ${record.p50} p99 ${record.p99} µs, ` +
+      `CPU ${Math.round(total)} µs, WAL ${Math.round(record.wal_records)} B${record.violations.length > 0 ? ', VERIFY FAILED' : ''}`,
+  );
   return { kind: 'arm', name: arm.name, title: arm.title, load, delayed, repeat, ...record };
 }
 
 async function runFigureCell({ figure }, repeat) {
   if (figure.reads) await reset({ load: 'spread', carts: 1 });
   const record = await figure.measure();
-  log(`${figure.name}: ${record.rate ? `${Math.round(record.rate)}/s ` : ''}${JSON.stringify({ ...record, cpu: undefined, rate: undefined })}`);
+  log(
+    `${figure.name}: ${record.rate ? `${Math.round(record.rate)}/s ` : ''}${JSON.stringify({ ...record, cpu: undefined, rate: undefined })}`,
+  );
   return { kind: 'figure', name: figure.name, title: figure.title, repeat, ...record };
 }
 
@@ -63,7 +72,6 @@ async function runArms() {
   const cells = plan();
   const write = beginResults(settings.mode, await describeMachine());
   console.log(`${cells.length} measurements, ${settings.repeats} times, ${settings.seconds} s each`);
-  if (!settings.netem) log('no added network delay: this kernel, or not being root, does not allow tc netem; those measurements are skipped');
   for (let repeat = 0; repeat < settings.repeats; repeat++) {
     const shift = Math.floor((repeat * cells.length) / settings.repeats);
     const order = [...cells.slice(shift), ...cells.slice(0, shift)];

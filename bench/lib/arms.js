@@ -20,7 +20,7 @@ function direct(name, title, script, clients, guess) {
         clients,
         seconds: context.runSeconds,
         from: settings.warmup,
-        delayed: context.delayed,
+        delayPort: context.delayPort,
         variables: { clients, n: -1, first_cart: context.firstCart },
       }),
   };
@@ -45,10 +45,16 @@ function overHttp(name, title, connections, guess, more) {
 }
 
 function gatewayArm(connections) {
-  return overHttp(`http-${connections}`, `the gateway, ${connections} connection${connections === 1 ? '' : 's'}`, connections, 8000, {
-    start: async ({ delayed }) => ({ gateway: await startGateway({ delayed }) }),
-    finish: async (context, programs) => ({ batch_size: batchSize(await programs.gateway.metrics()) }),
-  });
+  return overHttp(
+    `http-${connections}`,
+    `the gateway, ${connections} connection${connections === 1 ? '' : 's'}`,
+    connections,
+    8000,
+    {
+      start: async ({ delayPort }) => ({ gateway: await startGateway({ delayPort }) }),
+      finish: async (context, programs) => ({ batch_size: batchSize(await programs.gateway.metrics()) }),
+    },
+  );
 }
 
 /** The mean number of checkouts in one call, from the gateway's own counters. */
@@ -68,10 +74,10 @@ const shopper = {
   title: 'whole shoppers through the gateway: 1–3 times add to cart, checkout, settled by the poller',
   guess: 2000,
   endless: true,
-  start: async ({ delayed }) => {
+  start: async ({ delayPort }) => {
     const queue = settings.queue === 'sqs' ? await startQueue() : undefined;
-    const gateway = await startGateway({ delayed });
-    const poller = await startPoller({ delayed, queue });
+    const gateway = await startGateway({ delayPort });
+    const poller = await startPoller({ delayPort, queue });
     return { gateway, poller, ...(queue ? { queue: queue.program } : {}) };
   },
   generate: (context, programs) =>
@@ -85,7 +91,9 @@ const shopper = {
   // All CPU from before the first request until the last order is settled, over all orders.
   finish: async (context, programs, started) => {
     await until('every order is settled', async () => (await pendingMessages()) === 0, 120);
-    const { settled } = await database.queryOne("SELECT count(*) AS settled FROM shop.orders WHERE status <> 'pending'");
+    const { settled } = await database.queryOne(
+      "SELECT count(*) AS settled FROM shop.orders WHERE status <> 'pending'",
+    );
     const whole = cpuPerOrder(started, cpuNow(programs), settled - settings.seedOrders);
     return { settled: settled - settings.seedOrders, whole_cpu: { ...whole, generator: undefined } };
   },
@@ -97,7 +105,7 @@ export async function pendingMessages() {
 }
 
 const service = (file, args) => ({
-  start: async ({ delayed }) => ({ service: await startService(file, { delayed, args }) }),
+  start: async ({ delayPort }) => ({ service: await startService(file, { delayPort, args }) }),
   retries: (context) => serviceCounters(context.outputs[0]).retries,
 });
 
@@ -108,7 +116,13 @@ export const arms = [
   }),
   direct('plpgsql-1', 'the PL/pgSQL function, 1 client', 'plpgsql', 1, 1200),
   direct('plpgsql-20', 'the PL/pgSQL function, 20 clients', 'plpgsql', 20, 4000),
-  overHttp('plpgsql-http', "the PL/pgSQL function behind Node's HTTP server, pool of 20, 64 connections", 64, 3000, service('function_pool', ['bench.checkout'])),
+  overHttp(
+    'plpgsql-http',
+    "the PL/pgSQL function behind Node's HTTP server, pool of 20, 64 connections",
+    64,
+    3000,
+    service('function_pool', ['bench.checkout']),
+  ),
   direct('checkout-1', 'shop.checkout(), 1 client', 'checkout', 1, 1500),
   direct('checkout-20', 'shop.checkout(), 20 clients', 'checkout', 20, 7000),
   {
@@ -117,7 +131,7 @@ export const arms = [
     guess: 7000,
     start: async () => ({}),
     generate: (context) =>
-      startDriver({ fn: 'shop.checkout_batch', batch: 32, connections: 1, seconds: context.runSeconds, delayed: context.delayed, ...context }),
+      startDriver({ fn: 'shop.checkout_batch', batch: 32, connections: 1, seconds: context.runSeconds, ...context }),
   },
   gatewayArm(1),
   gatewayArm(16),

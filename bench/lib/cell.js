@@ -3,6 +3,7 @@
 // end the integrity report must be empty, or the measurement scores zero.
 import * as database from './database.js';
 import { cpuNow, cpuPerOrder } from './cpu.js';
+import { startDelay } from './programs.js';
 import { settings } from './settings.js';
 
 const wait = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
@@ -89,12 +90,14 @@ export async function measure(arm, load, options = {}) {
       carts,
       firstCart: settings.seedOrders + 1,
       lastCart: settings.seedOrders + carts,
-      delayed: false,
       runSeconds: settings.warmup + settings.seconds + 1,
       ...options,
     };
     await database.reset({ load, carts, filled: !arm.endless, express: arm.schema === 'express' });
+    const delay = options.delayed ? await startDelay() : undefined;
+    context.delayPort = delay?.port;
     const observed = await runArm(arm, context);
+    await delay?.kill();
     const record = await evaluate(arm, context, observed);
     record.violations = (await database.verify(arm.schema ?? 'shop')).slice(0, 5);
     record.rate_measured = record.rate;

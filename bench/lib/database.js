@@ -20,15 +20,16 @@ export async function queryOne(text, values) {
   return (await query(text, values))[0];
 }
 
-/** libpq's address of the database; over TCP where the network is delayed. */
-export function connectionString(role, delayed = false) {
-  return `host=${delayed ? '127.0.0.1' : settings.socket} port=5432 dbname=${database} user=${role}`;
+/** libpq's address of the database; with delay, the port of the proxy that delays what goes through it. */
+export function connectionString(role, delayPort) {
+  const place = delayPort ? `host=127.0.0.1 port=${delayPort}` : `host=${settings.socket} port=5432`;
+  return `${place} dbname=${database} user=${role} sslmode=disable gssencmode=disable`;
 }
 
 /** The same for node-postgres, which reads URLs. */
-export function connectionUrl(role, delayed = false) {
-  return delayed
-    ? `postgresql://${role}@127.0.0.1:5432/${database}`
+export function connectionUrl(role, delayPort) {
+  return delayPort
+    ? `postgresql://${role}@127.0.0.1:${delayPort}/${database}`
     : `postgresql://${role}@/${database}?host=${encodeURIComponent(settings.socket)}`;
 }
 
@@ -43,7 +44,14 @@ export async function installArms() {
 }
 
 /** Puts the shop back to its beginning, with this many unused carts. */
-export async function reset({ load, carts, filled = true, hotStock = settings.stock, seedOrders = settings.seedOrders, express = false }) {
+export async function reset({
+  load,
+  carts,
+  filled = true,
+  hotStock = settings.stock,
+  seedOrders = settings.seedOrders,
+  express = false,
+}) {
   await query('SELECT bench.reset($1, $2, $3, $4, $5, $6, $7)', [
     load,
     settings.products,
@@ -106,8 +114,24 @@ export async function verify(schema) {
 
 /** Settings worth knowing of the server. */
 export async function serverSettings() {
-  const names = ['fsync', 'synchronous_commit', 'full_page_writes', 'wal_level', 'shared_buffers', 'max_wal_size',
-    'checkpoint_timeout', 'wal_buffers', 'max_connections', 'autovacuum', 'jit', 'wal_compression', 'wal_sync_method'];
-  const rows = await query('SELECT name, current_setting(name) AS value FROM pg_settings WHERE name = ANY ($1) ORDER BY name', [names]);
+  const names = [
+    'fsync',
+    'synchronous_commit',
+    'full_page_writes',
+    'wal_level',
+    'shared_buffers',
+    'max_wal_size',
+    'checkpoint_timeout',
+    'wal_buffers',
+    'max_connections',
+    'autovacuum',
+    'jit',
+    'wal_compression',
+    'wal_sync_method',
+  ];
+  const rows = await query(
+    'SELECT name, current_setting(name) AS value FROM pg_settings WHERE name = ANY ($1) ORDER BY name',
+    [names],
+  );
   return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
 }

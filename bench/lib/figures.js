@@ -17,12 +17,10 @@ async function measureReads(start) {
     const sessions = countSessions();
     const before = cpuNow(programs);
     const generator = start.generate(programs);
-    const started = process.hrtime.bigint();
     const result = await generator.result();
-    const seconds = Number(process.hrtime.bigint() - started) / 1e9;
     const after = start.direct ? await cpuAfter(programs, sessions) : cpuNow(programs);
     return {
-      rate: result.requests / (result.seconds ?? seconds),
+      rate: result.requests / result.seconds,
       p50: result.p50,
       p95: result.p95,
       p99: result.p99,
@@ -43,7 +41,13 @@ function httpReads(name, path, connections) {
       measureReads({
         programs: async () => ({ gateway: await startGateway() }),
         generate: ({ gateway }) =>
-          startWrk({ script: 'get', port: gateway.port, connections, seconds: settings.seconds, args: [path, settings.products] }),
+          startWrk({
+            script: 'get',
+            port: gateway.port,
+            connections,
+            seconds: settings.seconds,
+            args: [path, settings.products],
+          }),
       }),
   };
 }
@@ -67,7 +71,12 @@ async function placeOrders(count) {
   await database.reset({ load: 'spread', carts: count });
   const firstCart = settings.seedOrders + 1;
   await startDriver({
-    fn: 'shop.checkout_batch', batch: 50, connections: 1, seconds: 600, firstCart, lastCart: settings.seedOrders + count,
+    fn: 'shop.checkout_batch',
+    batch: 50,
+    connections: 1,
+    seconds: 600,
+    firstCart,
+    lastCart: settings.seedOrders + count,
   }).result();
   await database.query('CHECKPOINT');
 }
@@ -84,7 +93,14 @@ async function measureSettlements(count, queue) {
       `SELECT extract(epoch FROM max(at) - min(at))::float8 AS seconds FROM shop.order_events
        WHERE event <> 'placed' AND order_id > ${settings.seedOrders}`,
     );
-    return { rate: count / seconds, seconds, orders: count, cpu, memory: memory(poller.pid), violations: await database.verify('shop') };
+    return {
+      rate: count / seconds,
+      seconds,
+      orders: count,
+      cpu,
+      memory: memory(poller.pid),
+      violations: await database.verify('shop'),
+    };
   } finally {
     await poller.stop();
   }
@@ -103,21 +119,31 @@ async function measureQueue(queue, count) {
       headers: {
         'Content-Type': 'application/x-amz-json-1.0',
         'X-Amz-Target': `AmazonSQS.${action}`,
-        Authorization: 'AWS4-HMAC-SHA256 Credential=bench/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=00',
+        Authorization:
+          'AWS4-HMAC-SHA256 Credential=bench/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=00',
       },
       body: JSON.stringify({ QueueUrl: queue.url('payments'), ...body }),
     });
     return answer.json();
   };
   const ten = [...Array(10).keys()];
-  const body = (n) => ({ Id: String(n), MessageBody: '{"orderId": 1000000}', MessageAttributes: { requestId: { DataType: 'String', StringValue: '7f1c9a60-93a5-4a53-9a0e-3f8f2c1d5b77' } } });
+  const body = (n) => ({
+    Id: String(n),
+    MessageBody: '{"orderId": 1000000}',
+    MessageAttributes: { requestId: { DataType: 'String', StringValue: '7f1c9a60-93a5-4a53-9a0e-3f8f2c1d5b77' } },
+  });
   let done = 0;
   const client = async () => {
     while (done < count) {
       await call('SendMessageBatch', { Entries: ten.map(body) });
-      const { Messages = [] } = await call('ReceiveMessage', { MaxNumberOfMessages: 10, MessageAttributeNames: ['All'] });
+      const { Messages = [] } = await call('ReceiveMessage', {
+        MaxNumberOfMessages: 10,
+        MessageAttributeNames: ['All'],
+      });
       if (Messages.length === 0) continue;
-      await call('DeleteMessageBatch', { Entries: Messages.map((message, n) => ({ Id: String(n), ReceiptHandle: message.ReceiptHandle })) });
+      await call('DeleteMessageBatch', {
+        Entries: Messages.map((message, n) => ({ Id: String(n), ReceiptHandle: message.ReceiptHandle })),
+      });
       done += Messages.length;
     }
   };
@@ -132,8 +158,17 @@ async function measureIdle() {
   try {
     await wait(2);
     const seconds = Math.max(10, settings.seconds);
-    const sessions = () => new Map(serverProcesses(database.postmaster()).filter(({ client }) => client).map(({ pid, seconds: used }) => [pid, used]));
-    const before = { gateway: programSeconds(programs.gateway.pid), poller: programSeconds(programs.poller.pid), sessions: sessions() };
+    const sessions = () =>
+      new Map(
+        serverProcesses(database.postmaster())
+          .filter(({ client }) => client)
+          .map(({ pid, seconds: used }) => [pid, used]),
+      );
+    const before = {
+      gateway: programSeconds(programs.gateway.pid),
+      poller: programSeconds(programs.poller.pid),
+      sessions: sessions(),
+    };
     await wait(seconds);
     const after = sessions();
     let sum = 0;
@@ -156,7 +191,13 @@ async function measureMemory() {
   const connections = 1000;
   const gateway = await startGateway();
   try {
-    const generator = startWrk({ script: 'get', port: gateway.port, connections, seconds: settings.seconds, args: ['/products/PRODUCT', settings.products] });
+    const generator = startWrk({
+      script: 'get',
+      port: gateway.port,
+      connections,
+      seconds: settings.seconds,
+      args: ['/products/PRODUCT', settings.products],
+    });
     const result = await generator.result();
     return { connections, refused: result.refused, memory: memory(gateway.pid) };
   } finally {
@@ -166,17 +207,33 @@ async function measureMemory() {
 
 /** One hot product with fewer units than buyers: exactly the units are sold. */
 async function measureSellOut() {
-  const [stock, buyers] = [3000, 5000];
+  const [stock, buyers, seconds] = settings.mode === 'quick' ? [600, 1000, 2] : [3000, 5000, 5];
   await database.reset({ load: 'hot', carts: buyers, hotStock: stock + settings.seedOrders });
   const gateway = await startGateway();
   try {
     const { firstCart, lastCart } = { firstCart: settings.seedOrders + 1, lastCart: settings.seedOrders + buyers };
-    const asked = async () => (await database.queryOne(
-      `SELECT on_hand - reserved AS available FROM shop.inventory WHERE product_id = 1`)).available;
-    const generator = startWrk({ script: 'checkout', port: gateway.port, connections: 64, seconds: 5, args: [firstCart, lastCart, 'THREADS', 0] });
+    const asked = async () =>
+      (await database.queryOne(`SELECT on_hand - reserved AS available FROM shop.inventory WHERE product_id = 1`))
+        .available;
+    const generator = startWrk({
+      script: 'checkout',
+      port: gateway.port,
+      connections: 64,
+      seconds,
+      args: [firstCart, lastCart, 'THREADS', 0],
+    });
     const result = await generator.result();
-    const { sold } = await database.queryOne('SELECT coalesce(sum(qty), 0)::bigint AS sold FROM shop.order_items WHERE product_id = 1');
-    return { units: stock, buyers, requests: result.requests, sold: sold - settings.seedOrders, left: await asked(), violations: await database.verify('shop') };
+    const { sold } = await database.queryOne(
+      'SELECT coalesce(sum(qty), 0)::bigint AS sold FROM shop.order_items WHERE product_id = 1',
+    );
+    return {
+      units: stock,
+      buyers,
+      requests: result.requests,
+      sold: sold - settings.seedOrders,
+      left: await asked(),
+      violations: await database.verify('shop'),
+    };
   } finally {
     await gateway.stop();
   }
@@ -192,7 +249,11 @@ export const figures = [
   { name: 'idle', title: 'gateway and poller with nothing to do', measure: measureIdle },
   { name: 'memory', title: 'the gateway with 1,000 connections', measure: measureMemory },
   { name: 'sell-out', title: 'one product, fewer units than buyers', measure: measureSellOut },
-  { name: 'settlements', title: 'waiting orders settled by one poller, embedded queue', measure: () => measureSettlements(settlements) },
+  {
+    name: 'settlements',
+    title: 'waiting orders settled by one poller, embedded queue',
+    measure: () => measureSettlements(settlements),
+  },
 ];
 
 /** Needs the queue server of the tests, so it is measured only when BENCH_QUEUE=sqs. */

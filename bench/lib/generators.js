@@ -32,7 +32,7 @@ function loggedLatencies(prefix, from) {
 }
 
 /** pgbench with a script of ours. */
-export function startPgbench({ script, clients, seconds, variables = {}, from = 0, delayed = false }) {
+export function startPgbench({ script, clients, seconds, variables = {}, from = 0, delayPort }) {
   const prefix = `pgbench-${process.pid}-${runs++}`;
   const defines = Object.entries(variables).map(([name, value]) => `--define=${name}=${value}`);
   const started = Date.now() / 1000;
@@ -46,13 +46,15 @@ export function startPgbench({ script, clients, seconds, variables = {}, from = 
     `--log-prefix=${settings.folder}/log/${prefix}`,
     `--file=${settings.root}/bench/pgbench/${script}.sql`,
     ...defines,
-    connectionString('postgres', delayed),
+    connectionString('postgres', delayPort),
   ]);
   program.result = async () => {
     const output = await program.finish();
     const latencies = loggedLatencies(prefix, started + from);
+    const requests = Number(output.match(/actually processed: (\d+)/)[1]);
     return {
-      requests: Number(output.match(/actually processed: (\d+)/)[1]),
+      requests,
+      seconds: requests / Number(output.match(/^tps = ([\d.]+)/m)[1]), // without the time to connect
       p50: percentile(latencies, 50),
       p95: percentile(latencies, 95),
       p99: percentile(latencies, 99),
@@ -62,9 +64,9 @@ export function startPgbench({ script, clients, seconds, variables = {}, from = 
 }
 
 /** The driver of a batch function. */
-export function startDriver({ fn, batch, connections, seconds, firstCart, lastCart, delayed = false }) {
+export function startDriver({ fn, batch, connections, seconds, firstCart, lastCart, delayPort }) {
   const program = new Program('batch_driver', `${settings.root}/bench/build/batch_driver`, [
-    connectionString('postgres', delayed),
+    connectionString('postgres', delayPort),
     fn,
     ...[batch, connections, seconds, firstCart, lastCart].map(String),
   ]);

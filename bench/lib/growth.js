@@ -23,7 +23,12 @@ const calls = {
 async function store(orders, log) {
   await database.reset({ load: 'spread', carts: 0, seedOrders: 0 });
   for (let first = 1; first <= orders; first += chunk) {
-    await database.query('SELECT bench.store_orders($1, $2, $3, $4)', [first, Math.min(first + chunk - 1, orders), settings.products, orders]);
+    await database.query('SELECT bench.store_orders($1, $2, $3, $4)', [
+      first,
+      Math.min(first + chunk - 1, orders),
+      settings.products,
+      orders,
+    ]);
     if ((first - 1) % (20 * chunk) === 0 && first > 1) log(`  ${first - 1} orders stored`);
   }
   await database.query('SELECT bench.finish_orders($1)', [orders]);
@@ -35,7 +40,11 @@ async function cost(name, variables) {
   const before = cpuNow({});
   const result = await startPgbench({ script: name, clients: 1, seconds: settings.seconds, variables }).result();
   const after = await cpuAfter({}, sessions);
-  return { cpu: (1e6 * (after.backends + after.auxiliary - before.backends - before.auxiliary)) / result.requests, p50: result.p50, p99: result.p99 };
+  return {
+    cpu: (1e6 * (after.backends + after.auxiliary - before.backends - before.auxiliary)) / result.requests,
+    p50: result.p50,
+    p99: result.p99,
+  };
 }
 
 async function measureSize(orders, log) {
@@ -53,12 +62,19 @@ async function measureSize(orders, log) {
       found[name].push(await cost(name, variables));
     }
   }
-  return Object.fromEntries(Object.entries(found).map(([name, values]) => {
-    const cpu = values.map((value) => value.cpu);
-    const summary = { title: calls[name], cpu: median(cpu), spread: spread(cpu), p50: median(values.map((value) => value.p50)) };
-    log(`  ${summary.title}: ${Math.round(summary.cpu)} µs of CPU, p50 ${summary.p50} µs`);
-    return [name, summary];
-  }));
+  return Object.fromEntries(
+    Object.entries(found).map(([name, values]) => {
+      const cpu = values.map((value) => value.cpu);
+      const summary = {
+        title: calls[name],
+        cpu: median(cpu),
+        spread: spread(cpu),
+        p50: median(values.map((value) => value.p50)),
+      };
+      log(`  ${summary.title}: ${Math.round(summary.cpu)} µs of CPU, p50 ${summary.p50} µs`);
+      return [name, summary];
+    }),
+  );
 }
 
 /** Measures every size of ORDERS. Automatic vacuum is held off: it would be counted with whatever runs beside it. */
@@ -71,7 +87,16 @@ export async function runGrowth(write, log) {
     const measured = await measureSize(orders, log);
     const violations = (await database.verify('shop')).slice(0, 5);
     const { bytes } = await database.queryOne('SELECT pg_database_size(current_database()) AS bytes');
-    write({ kind: 'growth', orders, stored: Math.max(orders, base), calls: measured, violations, database_bytes: bytes });
-    log(`  verify ${violations.length === 0 ? 'empty' : 'FAILED'}, ${Math.round((Date.now() - started) / 1000)} s in all`);
+    write({
+      kind: 'growth',
+      orders,
+      stored: Math.max(orders, base),
+      calls: measured,
+      violations,
+      database_bytes: bytes,
+    });
+    log(
+      `  verify ${violations.length === 0 ? 'empty' : 'FAILED'}, ${Math.round((Date.now() - started) / 1000)} s in all`,
+    );
   }
 }

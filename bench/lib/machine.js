@@ -7,9 +7,15 @@ import { settings } from './settings.js';
 
 function words(program, ...args) {
   try {
-    return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).split('\n')[0].trim();
+    return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+      .split('\n')[0]
+      .trim();
   } catch (error) {
-    return String(error.stdout ?? '').split('\n')[0].trim() || 'unknown';
+    return (
+      String(error.stdout ?? '')
+        .split('\n')[0]
+        .trim() || 'unknown'
+    );
   }
 }
 
@@ -27,7 +33,7 @@ export async function describeMachine() {
     memory_gb: Math.round(os.totalmem() / 2 ** 30),
     kernel: `${os.type()} ${os.release()}`,
     load: os.loadavg()[0],
-    delay: settings.netem,
+    delay: settings.delay,
     queue: settings.queue,
     versions: {
       pg_shop: settings.version,

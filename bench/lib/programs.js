@@ -77,6 +77,12 @@ export class Program {
     return this.finish();
   }
 
+  /** Ends a program that has nothing to finish. */
+  async kill() {
+    this.child.kill('SIGKILL');
+    await this.ended;
+  }
+
   async ready(question) {
     await until(`${this.name} is ready`, async () => {
       if (this.code !== undefined) throw new Error(`${this.name} ended; see ${settings.folder}/log/${this.name}.log`);
@@ -85,14 +91,18 @@ export class Program {
   }
 }
 
-const answers = (url) => fetch(url).then((answer) => answer.ok, () => false);
+const answers = (url) =>
+  fetch(url).then(
+    (answer) => answer.ok,
+    () => false,
+  );
 
 /** The gateway on this database; logs only what is wrong, as busy installations do. */
-export async function startGateway({ delayed = false, environment = {} } = {}) {
+export async function startGateway({ delayPort, environment = {} } = {}) {
   const port = await freePort();
   const metricsPort = await freePort();
   const gateway = new Program('gateway', `${settings.root}/gateway/shop-gateway`, [], {
-    DATABASE_URL: connectionString('shop_bench_gateway', delayed),
+    DATABASE_URL: connectionString('shop_bench_gateway', delayPort),
     PORT: String(port),
     METRICS_PORT: String(metricsPort),
     BIND_ADDRESS: '127.0.0.1',
@@ -111,14 +121,16 @@ export async function startGateway({ delayed = false, environment = {} } = {}) {
 async function readMetrics(url) {
   const text = await (await fetch(url)).text();
   const pairs = text.split('\n').filter((line) => line && !line.startsWith('#'));
-  return Object.fromEntries(pairs.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]));
+  return Object.fromEntries(
+    pairs.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]),
+  );
 }
 
 /** The poller; without queue it works straight from the outbox. Payments are simulated and succeed. */
-export async function startPoller({ delayed = false, queue } = {}) {
+export async function startPoller({ delayPort, queue } = {}) {
   const port = await freePort();
   const poller = new Program('poller', `${settings.root}/poller/shop-poller`, [], {
-    DATABASE_URL: connectionString('shop_bench_poller', delayed),
+    DATABASE_URL: connectionString('shop_bench_poller', delayPort),
     PAYMENT_SUCCESS_RATE: '1',
     POLLER_PORT: String(port),
     LOG_LEVEL: 'warn',
@@ -129,13 +141,31 @@ export async function startPoller({ delayed = false, queue } = {}) {
 }
 
 /** One of the services to compare with. */
-export async function startService(name, { delayed = false, args = [] } = {}) {
+export async function startService(name, { delayPort, args = [] } = {}) {
   const port = await freePort();
   const path = `${settings.root}/bench/services/${name}.js`;
-  const service = new Program(name, process.execPath, [path, String(port), connectionUrl('postgres', delayed), ...args]);
+  const service = new Program(name, process.execPath, [
+    path,
+    String(port),
+    connectionUrl('postgres', delayPort),
+    ...args,
+  ]);
   service.port = port;
   await service.ready(() => service.output.includes('READY'));
   return service;
+}
+
+/** A proxy that lets everything between programs and the server wait, one millisecond for a round trip. */
+export async function startDelay() {
+  const port = await freePort();
+  const proxy = new Program('delay_proxy', `${settings.root}/bench/build/delay_proxy`, [
+    String(port),
+    `${settings.socket}/.s.PGSQL.5432`,
+    '1000',
+  ]);
+  proxy.port = port;
+  await proxy.ready(() => proxy.output.includes('READY'));
+  return proxy;
 }
 
 /** What a service of ours says of itself when it ends. */

@@ -6,7 +6,12 @@ import { settings } from './settings.js';
 export async function startQueue() {
   const port = await freePort();
   const program = new Program('queue', process.execPath, [`${settings.root}/test/lib/queue_server.js`, String(port)]);
-  await program.ready(() => fetch(`http://127.0.0.1:${port}/health`).then((answer) => answer.ok, () => false));
+  await program.ready(() =>
+    fetch(`http://127.0.0.1:${port}/health`).then(
+      (answer) => answer.ok,
+      () => false,
+    ),
+  );
   const url = (name) => `http://sqs.us-east-1.localhost:${port}/000000000000/${name}`;
   return {
     program,

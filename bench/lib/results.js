@@ -17,5 +17,8 @@ export function beginResults(kind, machine) {
 export function readResults(kind) {
   const file = `${folder}/${kind}.jsonl`;
   if (!existsSync(file)) return [];
-  return readFileSync(file, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line));
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
 }

@@ -26,8 +26,7 @@ export const settings = {
   folder: text('BENCH_STATE'),
   mode: text('BENCH_MODE', 'full'),
   socket: text('BENCH_SOCKET'),
-  tcp: text('BENCH_TCP', 'no') === 'yes', // a network of our own: the server also listens on 127.0.0.1
-  netem: text('BENCH_NETEM', 'no') === 'yes', // tc can delay what goes over it
+  delay: text('BENCH_DELAY', 'yes') === 'yes', // some arms also with a delayed network
   reportFolder: text('BENCH_REPORT'),
   plots: text('BENCH_PLOTS', 'yes') === 'yes',
   seconds: number('BENCH_SECONDS', quick ? 2 : 5, 1, 3600),

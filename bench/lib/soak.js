@@ -65,8 +65,10 @@ export async function runSoak(write, log) {
         ...(await sizes()),
       };
       write(record);
-      log(`${record.minute.toFixed(1)} min: ${Math.round(record.rate)}/s, p99 ${record.p99} µs, gateway ${(record.memory.gateway / 1e6).toFixed(1)} MB, ` +
-        `poller ${(record.memory.poller / 1e6).toFixed(1)} MB, outbox ${(record.outbox / 1e6).toFixed(1)} MB, ${record.pending} messages wait`);
+      log(
+        `${record.minute.toFixed(1)} min: ${Math.round(record.rate)}/s, p99 ${record.p99} µs, gateway ${(record.memory.gateway / 1e6).toFixed(1)} MB, ` +
+          `poller ${(record.memory.poller / 1e6).toFixed(1)} MB, outbox ${(record.outbox / 1e6).toFixed(1)} MB, ${record.pending} messages wait`,
+      );
     }
     await until('every order is settled', async () => (await pendingMessages()) === 0, 600);
     const violations = (await database.verify('shop')).slice(0, 5);

@@ -43,7 +43,10 @@ async function claimKey(client, key, hash) {
     [key, hash],
   );
   if (claimed.rowCount === 1) return undefined;
-  const { rows } = await client.query('SELECT request_hash, status, body FROM express.idempotency_keys WHERE key = $1', [key]);
+  const { rows } = await client.query(
+    'SELECT request_hash, status, body FROM express.idempotency_keys WHERE key = $1',
+    [key],
+  );
   if (rows[0].request_hash !== hash) throw new Refusal(422, 'Idempotency-Key reused');
   return rows[0];
 }
@@ -71,7 +74,8 @@ async function takeStock(client, items) {
   );
   const levels = new Map(stock.rows.map((row) => [row.product_id, row.available_qty]));
   for (const item of items) {
-    if ((levels.get(item.product_id) ?? 0) < item.qty) throw new Refusal(400, `Insufficient stock for product ${item.product_id}`);
+    if ((levels.get(item.product_id) ?? 0) < item.qty)
+      throw new Refusal(400, `Insufficient stock for product ${item.product_id}`);
   }
   for (const item of items) {
     await client.query('UPDATE express.inventory SET available_qty = available_qty - $2 WHERE product_id = $1', [
@@ -110,7 +114,10 @@ async function checkout(client, key, userId, cartId) {
   await takeStock(client, items);
   const body = await writeOrder(client, userId, cartId, items);
   await client.query("UPDATE express.carts SET status = 'checked_out', updated_at = now() WHERE id = $1", [cartId]);
-  await client.query('INSERT INTO express.outbox (topic, payload) VALUES ($1, $2)', ['payment', { orderId: body.order.id }]);
+  await client.query('INSERT INTO express.outbox (topic, payload) VALUES ($1, $2)', [
+    'payment',
+    { orderId: body.order.id },
+  ]);
   await client.query('UPDATE express.idempotency_keys SET status = $2, body = $3 WHERE key = $1', [key, 201, body]);
   return { status: 201, body };
 }
@@ -122,7 +129,8 @@ app.post('/checkout', async (request, response) => {
   const key = request.get('Idempotency-Key');
   const { userId, cartId } = request.body;
   if (!key) throw new Refusal(400, 'Missing Idempotency-Key');
-  if (!Number.isInteger(userId) || !Number.isInteger(cartId)) throw new Refusal(400, 'userId and cartId must be integers');
+  if (!Number.isInteger(userId) || !Number.isInteger(cartId))
+    throw new Refusal(400, 'userId and cartId must be integers');
   const { status, body } = await inTransaction((client) => checkout(client, key, userId, cartId));
   response.status(status).json(body);
 });

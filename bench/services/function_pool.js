@@ -27,8 +27,11 @@ async function checkout(request) {
 
 const server = http.createServer(async (request, response) => {
   try {
-    const { status, body } = request.method === 'POST' ? await checkout(request) : { status: 200, body: '{"status":"ok"}' };
-    response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }).end(body);
+    const { status, body } =
+      request.method === 'POST' ? await checkout(request) : { status: 200, body: '{"status":"ok"}' };
+    response
+      .writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) })
+      .end(body);
   } catch (error) {
     counters.errors++;
     response.writeHead(500).end(JSON.stringify({ message: error.message }));

@@ -12,11 +12,9 @@ export function select(records, name, load, delayed = false) {
   );
 }
 
-/** One value per repeat; undefined where the integrity report was not empty. */
+/** One value per repeat; NaN where the integrity report was not empty. */
 function byRepeat(records, name, load, read) {
-  return new Map(
-    select(records, name, load).map((record) => [record.repeat, sound(record) ? read(record) : undefined]),
-  );
+  return new Map(select(records, name, load).map((record) => [record.repeat, sound(record) ? read(record) : NaN]));
 }
 
 /** Combines two arms repeat by repeat. */
@@ -27,11 +25,12 @@ function combine(left, right, how) {
 const ratio = (left, right) => combine(left, right, (value, base) => value / base);
 const list = (map) => [...map.values()];
 
-/** A row: limit is compared with the median of the values. */
+/** A row: the limit is compared with the median of the values. One broken repeat makes the whole figure zero and missed. */
 function row(number, what, values, { atMost, atLeast, unit = '', digits = 2, run = 'make bench' }) {
-  const value = median(values);
+  const broken = values.some(Number.isNaN);
+  const value = broken ? 0 : median(values);
   const asked = atMost !== undefined ? `≤ ${atMost}${unit}` : `≥ ${atLeast}${unit}`;
-  const reached = value !== undefined && (atMost !== undefined ? value <= atMost : value >= atLeast);
+  const reached = !broken && value !== undefined && (atMost !== undefined ? value <= atMost : value >= atLeast);
   return {
     number,
     what,

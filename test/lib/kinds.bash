@@ -377,9 +377,18 @@ bench_report() {
     grep -qE '^\| 2 \| sell-outs that were exact \| ≥ 1 \| \*\*1\*\* ' "$report" && ! grep -nE '\{\{|undefined|NaN' "$report"
 }
 
+# bench_broken: the same results with a broken invariant: the figure is missed.
+bench_broken() {
+    jq -c 'if .name == "sell-out" then .violations = [{"check_name": "made up"}] else . end' "$check_dir/bench/results/quick.jsonl" \
+        >"$check_dir/bench/results/full.jsonl"
+    BENCH_DIR=$check_dir/bench BENCH_PLOTS=no BENCH_REPORT=$check_dir/bench/broken bench/run report &&
+        grep -qE '^\| 2 \| sell-outs that were exact \| ≥ 1 \| \*\*0\*\* .* missed ' "$check_dir/bench/broken/performance.md"
+}
+
 kind_bench() {
     [[ -z $1 || bench == "$1"* ]] || return 1
     check 'the benchmark runs' bench_run
     check 'its results are sound' bench_results
     check 'its report has every figure' bench_report
+    check 'a broken invariant scores zero' bench_broken
 }

@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { select } from './eight.js';
 import { median } from './statistics.js';
 
-const colours = ['#2b6cb0', '#dd8833', '#2f855a', '#b83280', '#718096', '#d69e2e'];
+const colours = ['#2b6cb0', '#dd8833', '#2f855a', '#b83280', '#718096', '#d69e2e', '#319795'];
 
 /** Runs gnuplot on a script whose data are named blocks. */
 function gnuplot(file, blocks, commands) {
@@ -58,6 +58,7 @@ function plotCpu(folder, records, armNames) {
     'set style histogram rowstacked',
     'set style fill solid',
     'set boxwidth 0.7',
+    'set key outside right',
     'set yrange [0:*]',
     'set xtics rotate by -30',
     `plot ${parts.map((part, index) => `$cpu using ${index + 2}${index === 0 ? ':xtic(1)' : ''} title "${part}" lt ${index + 1}`).join(', ')}`,

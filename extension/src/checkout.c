@@ -358,7 +358,7 @@ static void write_item(Batch *batch, StockLine *line, int64 order_id) {
     row_set_int32(item, ORDER_ITEM_QTY, line->qty);
     row_set_datum(item, ORDER_ITEM_PRICE, money_numeric(line->level->price));
     row_set_int32(item, ORDER_ITEM_RETURNED, 0);
-    row_insert(item);
+    row_insert_referenced(item); /* the locked inventory row keeps its product there */
 }
 
 /* place_order writes the order, its history and its lines, reserves the stock and tells the payment step of it. */

@@ -248,7 +248,7 @@ static void write_items(Tables *tables, const RequestContext *context, const Int
         row_set_int32(item, ORDER_ITEM_QTY, document->items[i].quantity);
         row_set_datum(item, ORDER_ITEM_PRICE, money_numeric(document->items[i].price));
         row_set_int32(item, ORDER_ITEM_RETURNED, 0);
-        row_insert(item);
+        row_insert_referenced(item); /* the locked inventory row keeps its product there */
     }
 }
 

@@ -1,6 +1,8 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
 #include "utils/timestamp.h"
 
 #include "errors.h"
@@ -8,6 +10,9 @@
 #include "inventory.h"
 #include "plans.h"
 #include "response.h"
+
+/* Tells the queues for products from users' advisory locks (1 and 2) and from those of idempotency keys (3). */
+#define PRODUCT_QUEUE_LOCK_SPACE 4
 
 /* What each movement does to the two levels, per unit (design: the stock table of the ledger). */
 static const struct {
@@ -40,9 +45,30 @@ static int compare_products(const void *left, const void *right) {
     return a->product_id < b->product_id ? -1 : a->product_id > b->product_id;
 }
 
+/* try_lock_level locks the level of a product without waiting. */
+static Row *try_lock_level(Tables *tables, int32 store_id, int64 product_id) {
+    return row_try_lock(tables, INVENTORY_BY_PRODUCT, ROW_KEY(Int32GetDatum(store_id), Int64GetDatum(product_id)));
+}
+
+/*
+ * lock_level waits for the level of a product where somebody holds it. Those who wait line up for an advisory lock, so
+ * that only the first of them waits for the row: a crowd that waits for one row is woken and put to sleep again at
+ * every commit. It is taken directly before the row, so the lock order stays that of the products.
+ */
+static Row *lock_level(Tables *tables, int32 store_id, int64 product_id) {
+    Row *row = try_lock_level(tables, store_id, product_id);
+    LOCKTAG queue;
+
+    if (row != NULL)
+        return row;
+    SET_LOCKTAG_ADVISORY(queue, MyDatabaseId, (uint32)store_id, (uint32)product_id, PRODUCT_QUEUE_LOCK_SPACE);
+    LockAcquire(&queue, ExclusiveLock, false, false);
+    return row_lock(tables, INVENTORY_BY_PRODUCT, ROW_KEY(Int32GetDatum(store_id), Int64GetDatum(product_id)));
+}
+
 /* lock_levels sorts the lines by product and locks the level of each product once. */
 static void lock_levels(Tables *tables, const RequestContext *context, StockLines *lines,
-                        Row *(*lock)(Tables *, IndexId, Datum *, int)) {
+                        Row *(*lock)(Tables *, int32, int64)) {
     if (lines->count > 1)
         qsort(lines->line, lines->count, sizeof(StockLine), compare_products);
     for (int i = 0; i < lines->count; i++) {
@@ -54,17 +80,16 @@ static void lock_levels(Tables *tables, const RequestContext *context, StockLine
         }
         line->level = palloc0(sizeof(StockLevel));
         line->level->price = -1;
-        line->level->row = lock(tables, INVENTORY_BY_PRODUCT,
-                                ROW_KEY(Int32GetDatum(context->store_id), Int64GetDatum(line->product_id)));
+        line->level->row = lock(tables, context->store_id, line->product_id);
     }
 }
 
 void inventory_lock(Tables *tables, const RequestContext *context, StockLines *lines) {
-    lock_levels(tables, context, lines, row_lock);
+    lock_levels(tables, context, lines, lock_level);
 }
 
 void inventory_try_lock(Tables *tables, const RequestContext *context, StockLines *lines) {
-    lock_levels(tables, context, lines, row_try_lock);
+    lock_levels(tables, context, lines, try_lock_level);
 }
 
 int32 inventory_available(const StockLine *line) {

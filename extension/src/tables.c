@@ -331,6 +331,24 @@ void row_insert(Row *row) {
     compat_insert(row->table->result, estate, row->edited);
 }
 
+/* only_checks_references tells whether all triggers of the table are the checks of its own foreign keys. */
+static bool only_checks_references(const TriggerDesc *triggers) {
+    for (int i = 0; i < triggers->numtriggers; i++)
+        if (RI_FKey_trigger_type(triggers->triggers[i].tgfoid) != RI_TRIGGER_FK)
+            return false;
+    return true;
+}
+
+void row_insert_referenced(Row *row) {
+    ResultRelInfo *result = row->table->result;
+    TriggerDesc *triggers = result->ri_TrigDesc;
+
+    if (triggers != NULL && only_checks_references(triggers))
+        result->ri_TrigDesc = NULL;
+    row_insert(row);
+    result->ri_TrigDesc = triggers;
+}
+
 void row_update(Row *row) {
     EState *estate = row->table->tables->estate;
 

@@ -244,6 +244,13 @@ extern void row_set_null(Row *row, int column);
  * errors as in SQL. One row is written at most once between two calls of tables_look_again.
  */
 extern void row_insert(Row *row);
+
+/*
+ * row_insert_referenced is row_insert for a row whose foreign keys the caller has made sure of: it holds locks that
+ * keep the rows there that this one refers to, until its transaction ends. Saves the query that PostgreSQL's own check
+ * runs for every row. Any other trigger, and the other side of the foreign key, works as ever.
+ */
+extern void row_insert_referenced(Row *row);
 extern void row_update(Row *row);
 extern void row_delete(Row *row);
 

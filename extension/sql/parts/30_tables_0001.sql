@@ -57,8 +57,8 @@ BEGIN
         PRIMARY KEY (store_id, product_id),
         CONSTRAINT inventory_levels_check CHECK (0 <= reserved AND reserved <= on_hand),
         FOREIGN KEY (store_id, product_id) REFERENCES shop.products (store_id, id)
-    ) WITH (fillfactor = 50);
-    COMMENT ON TABLE shop.inventory IS 'stock levels; available is on_hand - reserved. Pages stay half empty so that updates are HOT.';
+    ) WITH (fillfactor = 90);
+    COMMENT ON TABLE shop.inventory IS 'stock levels; available is on_hand - reserved. Every page keeps room for new versions, so that updates are HOT.';
     COMMENT ON COLUMN shop.inventory.store_id IS 'the shop';
     COMMENT ON COLUMN shop.inventory.product_id IS 'the product';
     COMMENT ON COLUMN shop.inventory.on_hand IS 'units in the house';
@@ -77,12 +77,11 @@ BEGIN
         order_item_id bigint,
         actor text,
         request_id text,
-        at timestamptz NOT NULL DEFAULT clock_timestamp(),
-        PRIMARY KEY (store_id, id)
+        at timestamptz NOT NULL DEFAULT clock_timestamp()
     );
     CREATE UNIQUE INDEX stock_movements_one_resolution ON shop.stock_movements (store_id, order_item_id)
         WHERE kind IN ('commit', 'release', 'sell');
-    COMMENT ON TABLE shop.stock_movements IS 'append-only ledger of stock; its sums are the levels in inventory';
+    COMMENT ON TABLE shop.stock_movements IS 'append-only ledger of stock; its sums are the levels in inventory. Rows are added with every line of every order and never looked up by id, so there is no index on it';
     COMMENT ON INDEX shop.stock_movements_one_resolution IS 'the units of an order line are sold or given back, once';
     COMMENT ON COLUMN shop.stock_movements.store_id IS 'the shop';
     COMMENT ON COLUMN shop.stock_movements.id IS 'number of the movement';

@@ -219,6 +219,20 @@ void orders_lock(Tables *tables, const RequestContext *context, const int64 *ids
     tables_look_again(tables);
 }
 
+void orders_lock_free(Tables *tables, const RequestContext *context, const int64 *ids, int count,
+                      LockedOrders *orders) {
+    memset(orders, 0, sizeof(*orders));
+    orders->count = count;
+    orders->row = palloc0(count * sizeof(Row *));
+    for (int i = 0; i < count; i++)
+        read_lines(tables, context, ids[i], &orders->lines);
+    inventory_lock(tables, context, &orders->lines);
+    for (int i = 0; i < count; i++)
+        orders->row[i] =
+            row_try_lock(tables, ORDERS_BY_ID, ROW_KEY(Int32GetDatum(context->store_id), Int64GetDatum(ids[i])));
+    tables_look_again(tables);
+}
+
 PG_FUNCTION_INFO_V1(shop_list_order_transitions);
 
 /* shop.list_order_transitions(): the table above, for the view shop.order_transitions */

@@ -54,6 +54,13 @@ extern void orders_lock(Tables *tables, const RequestContext *context, const int
                         LockedOrders *orders);
 
 /*
+ * orders_lock_free is orders_lock that waits for stock, which everybody holds shortly, but leaves out orders that
+ * somebody else holds or that are not there.
+ */
+extern void orders_lock_free(Tables *tables, const RequestContext *context, const int64 *ids, int count,
+                             LockedOrders *orders);
+
+/*
  * order_change applies an event to a locked order: status, history row, stock. reason may be NULL. The changed levels
  * are stored by inventory_write(&orders->lines), which the caller calls once at the end.
  */

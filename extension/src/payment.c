@@ -47,11 +47,6 @@ typedef struct Outcome {
     int64 outbox_id; /* the message to finish in the same commit once the outcome is final; 0: none */
 } Outcome;
 
-typedef struct SettlementResult {
-    const char *result;
-    const char *order_status; /* NULL: there is no such order */
-} SettlementResult;
-
 /* state_index finds an attempt's state by its name; -1 for any other word. */
 static int state_index(const char *name) {
     for (int i = 0; i < (int)lengthof(attempt_states); i++)
@@ -161,7 +156,6 @@ static const char *change_order(Tables *tables, const Outcome *outcome, const Lo
 
     if (is_captured(outcome->state)) {
         change = order_change(tables, &outcome->context, orders, order, ORDER_PAYMENT_CAPTURED, outcome->reason);
-        inventory_write(&orders->lines);
         return change == CHANGE_APPLIED ? "settled" : give_back(tables, outcome, attempt_id, REFUND_KIND_REFUND);
     }
     if (strcmp(outcome->state, STATE_AUTHORIZED) == 0 && strcmp(row_text(order, ORDER_STATUS), ORDER_PENDING) != 0)
@@ -169,7 +163,6 @@ static const char *change_order(Tables *tables, const Outcome *outcome, const Lo
     if (is_open(outcome->state))
         return "recorded";
     change = order_change(tables, &outcome->context, orders, order, ORDER_PAYMENT_DECLINED, outcome->reason);
-    inventory_write(&orders->lines);
     return change == CHANGE_APPLIED ? "settled" : "already_settled";
 }
 
@@ -214,28 +207,32 @@ static void finish_message(Tables *tables, const Outcome *outcome, const char *r
         outbox_mark_delivered(tables, &outcome->context, outcome->outbox_id);
 }
 
-/* settle_order applies the outcome to the order's attempt, which is made where there is none yet. */
-static SettlementResult settle_order(Tables *tables, const Outcome *outcome, int64 order_id, const char *provider) {
-    SettlementResult result = {.result = "already_settled"};
-    LockedOrders orders;
+/* settle_locked applies the outcome to the locked order's attempt, which is made where there is none yet. */
+static SettlementResult settle_locked(Tables *tables, const Outcome *outcome, const LockedOrders *orders, Row *order,
+                                      const char *provider) {
+    SettlementResult result = {.result = "already_settled", .message_done = true};
     Row *attempt;
-    Row *order;
 
-    orders_lock(tables, &outcome->context, &order_id, 1, false, &orders);
-    order = orders.row[0];
     if (order == NULL)
         return (SettlementResult){.result = "order_not_found"};
-    attempt = find_attempt(tables, &outcome->context, order_id, is_any);
+    attempt = find_attempt(tables, &outcome->context, row_int64(order, ORDER_ID), is_any);
     if (attempt != NULL && attempt_is_open(attempt) && strcmp(row_text(attempt, ATTEMPT_PROVIDER), provider) != 0)
         return (SettlementResult){.result = "other_provider", .order_status = row_text(order, ORDER_STATUS)};
     if (attempt != NULL && attempt_is_open(attempt))
-        result.result = apply(tables, outcome, &orders, order, attempt, false);
+        result.result = apply(tables, outcome, orders, order, attempt, false);
     else if (attempt == NULL && strcmp(row_text(order, ORDER_STATUS), ORDER_PENDING) == 0)
         result.result =
-            apply(tables, outcome, &orders, order, new_attempt(tables, &outcome->context, order, provider), true);
+            apply(tables, outcome, orders, order, new_attempt(tables, &outcome->context, order, provider), true);
     result.order_status = row_text(order, ORDER_STATUS);
-    finish_message(tables, outcome, result.result);
     return result;
+}
+
+SettlementResult payment_settle_locked(Tables *tables, const RequestContext *context, const LockedOrders *orders,
+                                       Row *order, bool paid, const char *reason) {
+    Outcome outcome = {
+        .context = *context, .state = paid ? STATE_CAPTURED : STATE_DECLINED, .reason = reason, .amount = -1};
+
+    return settle_locked(tables, &outcome, orders, order, "simulation");
 }
 
 /* settle_attempt applies the outcome to the attempt that it names. */
@@ -254,6 +251,7 @@ static SettlementResult settle_attempt(Tables *tables, const Outcome *outcome, i
         raise_invariant_lost("A payment attempt belongs to an order that does not exist.");
     attempt = row_lock(tables, ATTEMPTS_BY_ID, key, 2);
     result.result = apply(tables, outcome, &orders, orders.row[0], attempt, false);
+    inventory_write(&orders.lines);
     result.order_status = row_text(orders.row[0], ORDER_STATUS);
     finish_message(tables, outcome, result.result);
     return result;
@@ -276,22 +274,23 @@ PG_FUNCTION_INFO_V1(shop_settle_payment);
 
 /* shop.settle_payment(store_id, order_id, paid, reason, request_id, outbox_id) */
 Datum shop_settle_payment(PG_FUNCTION_ARGS) {
-    Outcome outcome = {
-        .context = {.store_id = argument_store_id(fcinfo, 0),
-                    .request_id = argument_text(fcinfo, 4),
-                    .actor = "payment"},
-        .reason = argument_text(fcinfo, 3),
-        .amount = -1,
-        .outbox_id = argument_int64(fcinfo, 5, 0),
-    };
+    RequestContext context = {
+        .store_id = argument_store_id(fcinfo, 0), .request_id = argument_text(fcinfo, 4), .actor = PAYMENT_ACTOR};
+    const char *reason = argument_text(fcinfo, 3);
+    int64 order_id = argument_int64(fcinfo, 1, 0);
+    int64 outbox_id = argument_int64(fcinfo, 5, 0);
     SettlementResult result;
+    LockedOrders orders;
     Tables *tables;
 
     if (PG_ARGISNULL(2))
         raise_invalid_argument("paid", "It must be true or false.");
-    outcome.state = PG_GETARG_BOOL(2) ? STATE_CAPTURED : STATE_DECLINED;
     tables = tables_begin("shop.settle_payment");
-    result = settle_order(tables, &outcome, argument_int64(fcinfo, 1, 0), "simulation");
+    orders_lock(tables, &context, &order_id, 1, false, &orders);
+    result = payment_settle_locked(tables, &context, &orders, orders.row[0], PG_GETARG_BOOL(2), reason);
+    inventory_write(&orders.lines);
+    if (outbox_id != 0 && result.message_done)
+        outbox_mark_delivered(tables, &context, outbox_id);
     tables_end(tables);
     return settlement_datum(fcinfo, &result);
 }

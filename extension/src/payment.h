@@ -8,11 +8,31 @@
 #include "postgres.h"
 
 #include "arguments.h"
+#include "order_state.h"
 #include "tables.h"
+
+/* Who changes orders by the outcome of a payment, in their history. */
+#define PAYMENT_ACTOR "payment"
 
 /* Money that should not be there, or should go back: a refund of what was captured, a void of what was authorized. */
 #define REFUND_KIND_REFUND "refund"
 #define REFUND_KIND_VOID   "void"
+
+/* What an outcome did. */
+typedef struct SettlementResult {
+    const char *result;
+    const char *order_status; /* NULL: there is no such order */
+    bool message_done;        /* the message that asked for the payment needs no further work */
+} SettlementResult;
+
+/*
+ * payment_settle_locked applies the final outcome of a simulated payment to a locked order, whose attempt is made where
+ * there is none yet. order: one of orders; NULL: there is no such order. reason may be NULL.
+ * The changed stock levels are stored by inventory_write, the message is finished by outbox_mark_delivered: the
+ * caller's.
+ */
+extern SettlementResult payment_settle_locked(Tables *tables, const RequestContext *context, const LockedOrders *orders,
+                                              Row *order, bool paid, const char *reason);
 
 /* captured_attempt locks the attempt of a locked order that holds the money; NULL when none does. */
 extern Row *captured_attempt(Tables *tables, const RequestContext *context, int64 order_id);

@@ -32,6 +32,7 @@ FROM (VALUES
     ($$put_demo_account(STORE, 1, 'name', 'user', 'hash')$$, true),
     ('claim_outbox(STORE, 10, 1000)', true),
     (format('settle_payment(STORE, %s, true, NULL, NULL, NULL)', :placed), true),
+    (format('settle_payments(STORE, ARRAY[%s]::bigint[], ARRAY[true], NULL, NULL, NULL)', :placed), true),
     (format('mark_outbox_delivered(STORE, ARRAY[%s])', :message), true),
     (format($$release_outbox(STORE, ARRAY[%s], 'error', 0)$$, :message), true),
     ($$record_dead_letter(STORE, 'sqs', 'key', 'body', NULL, 'reason', NULL, 1, NULL, NULL, NULL)$$, true),

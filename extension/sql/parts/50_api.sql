@@ -148,6 +148,13 @@ AS 'MODULE_PATHNAME', 'shop_settle_payment';
 COMMENT ON FUNCTION shop.settle_payment(integer, bigint, boolean, text, text, bigint) IS 'Applies the outcome of an order''s payment exactly once: paid confirms the order and takes the goods out of stock, not paid cancels it and gives them back. result: settled, already_settled, order_not_found or other_provider (another provider may have taken the money: ask it). For providers that answer within the process; others begin, call and apply. With outbox_id that message is finished in the same commit.';
 REVOKE ALL ON FUNCTION shop.settle_payment(integer, bigint, boolean, text, text, bigint) FROM PUBLIC;
 
+CREATE FUNCTION shop.settle_payments(store_id integer, order_ids bigint[], paid boolean[], reasons text[], request_ids text[], outbox_ids bigint[])
+RETURNS TABLE (result text, order_status text)
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS 'MODULE_PATHNAME', 'shop_settle_payments';
+COMMENT ON FUNCTION shop.settle_payments(integer, bigint[], boolean[], text[], text[], bigint[]) IS 'shop.settle_payment() for up to 1000 outcomes in one commit; results in the order of the arrays, each as if it had come alone after those before it. reasons, request_ids and outbox_ids may be NULL. result NULL: the order is held by somebody else or does not exist; send it alone.';
+REVOKE ALL ON FUNCTION shop.settle_payments(integer, bigint[], boolean[], text[], text[], bigint[]) FROM PUBLIC;
+
 CREATE FUNCTION shop.require_migrated() RETURNS void
 LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'shop_require_migrated';

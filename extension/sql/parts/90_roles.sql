@@ -10,8 +10,8 @@ DECLARE
         'list_dead_letters', 'redrive', 'discard', 'apply_payment', 'settle_refund', 'receive_payment_event', 'find_account', 'record_login',
         'put_demo_account', 'verify', 'version'];
     poller CONSTANT text[] := ARRAY[
-        'claim_outbox', 'begin_payment', 'apply_payment', 'settle_payment', 'begin_refund', 'settle_refund',
-        'defer_message', 'ingest_order',
+        'claim_outbox', 'begin_payment', 'apply_payment', 'settle_payment', 'settle_payments', 'begin_refund',
+        'settle_refund', 'defer_message', 'ingest_order',
         'mark_outbox_delivered', 'release_outbox', 'record_dead_letter', 'mark_dead_letter_moved', 'redrive',
         'list_dead_letters', 'report_poller', 'queue_status', 'maintain', 'version'];
     maintenance CONSTANT text[] := ARRAY['maintain', 'verify', 'check', 'version'];

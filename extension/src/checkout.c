@@ -22,6 +22,7 @@
 #include "cart.h"
 #include "compat.h"
 #include "errors.h"
+#include "fault_point.h"
 #include "idempotency.h"
 #include "inventory.h"
 #include "money.h"
@@ -374,9 +375,12 @@ static int64 place_order(Batch *batch, CheckoutRequest *request, int64 total) {
     row_set_int64(order, ORDER_CART_ID, request->cart_id);
     row_set_datum(order, ORDER_TOTAL_PRICE, money_numeric(total));
     order_start(batch->tables, context, order, ORDER_PLACED);
+    FAULT_POINT("checkout.order_written");
     for (int i = 0; i < cart->line_count; i++)
         write_item(batch, cart->line[i], order_id);
+    FAULT_POINT("checkout.items_written");
     inventory_move(batch->tables, context, STOCK_RESERVE, order_id, &batch->lines);
+    FAULT_POINT("checkout.movements_written");
     outbox_put(batch->tables, context, OUTBOX_TOPIC_PAYMENT, order_id,
                psprintf("{\"orderId\": " INT64_FORMAT "}", order_id));
     return order_id;
@@ -429,23 +433,31 @@ static void decide(Batch *batch, int number) {
     if (refuse_total(request, &total))
         return;
     order_id = place_order(batch, request, total);
+    FAULT_POINT("checkout.message_written");
     close_cart(request->cart, order_id);
+    FAULT_POINT("checkout.cart_closed");
     answer(request, created(request, order_id, total));
     idempotency_store(batch->tables, &request->key, &request->response);
+    FAULT_POINT("checkout.answer_stored");
 }
 
 /* check_out answers all requests of the batch in one unit of work. */
 static void check_out(Batch *batch) {
+    FAULT_POINT("checkout.begin");
     lock_keys(batch);
+    FAULT_POINT("checkout.keys_locked");
     batch->tables = tables_begin("shop.checkout");
     replay_stored(batch);
     gather_carts(batch);
     lock_carts(batch);
+    FAULT_POINT("checkout.carts_locked");
     lock_stock(batch);
+    FAULT_POINT("checkout.stock_locked");
     for (int i = 0; i < batch->count; i++)
         if (!batch->request[i].answered)
             decide(batch, i);
     inventory_write(&batch->lines);
+    FAULT_POINT("checkout.levels_written");
     tables_end(batch->tables);
 }
 

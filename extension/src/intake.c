@@ -15,6 +15,7 @@
 
 #include "arguments.h"
 #include "errors.h"
+#include "fault_point.h"
 #include "idempotency.h"
 #include "intake_document.h"
 #include "intake_lock.h"
@@ -137,9 +138,12 @@ static Response accept_locked(Tables *tables, const RequestContext *context, con
 
     if (known != NULL)
         return accept_again(context, document, known, key->fingerprint);
+    FAULT_POINT("accept.locked");
     order = write_order(tables, context, document, key->fingerprint, SOURCE_API);
+    FAULT_POINT("accept.order_written");
     order_id = row_int64(order, ORDER_ID);
     outbox_put(tables, context, OUTBOX_TOPIC_INTAKE, order_id, message(document));
+    FAULT_POINT("accept.message_written");
     return accepted(document, order_id);
 }
 
@@ -161,6 +165,7 @@ static Response accept_document(const RequestContext *context, IntakeDocument *d
         response = accept_locked(tables, context, document, &key);
         if (response.status < 300 && !response.replayed)
             idempotency_store(tables, &key, &response);
+        FAULT_POINT("accept.answer_stored");
     }
     tables_end(tables);
     return response;
@@ -268,12 +273,15 @@ static IngestResult process(Tables *tables, const RequestContext *context, const
     if (order == NULL)
         raise_invariant_lost("An accepted order is not among the orders.");
     tables_look_again(tables);
+    FAULT_POINT("ingest.order_locked");
     shortage = short_stock(&orders.lines);
     if (strcmp(row_text(order, ORDER_STATUS), ORDER_QUEUED) == 0) {
         if (shortage == NULL)
             write_items(tables, context, document, order_id, item_ids, product_ids);
+        FAULT_POINT("ingest.items_written");
         order_change(tables, context, &orders, order, shortage == NULL ? ORDER_PROCESSED : ORDER_FAILED, shortage);
         inventory_write(&orders.lines);
+        FAULT_POINT("ingest.order_changed");
         result.result = shortage == NULL ? "processed" : "failed";
         result.detail = shortage;
     }
@@ -323,6 +331,7 @@ static IngestResult ingest_document(const RequestContext *context, IntakeDocumen
     result = ingest(tables, context, document, content.fingerprint);
     if (outbox_id != 0 && result.order_status != NULL)
         outbox_mark_delivered(tables, context, outbox_id);
+    FAULT_POINT("ingest.message_finished");
     tables_end(tables);
     return result;
 }

@@ -6,6 +6,7 @@
 #include "utils/timestamp.h"
 
 #include "errors.h"
+#include "fault_point.h"
 #include "idempotency.h"
 #include "inventory.h"
 #include "plans.h"
@@ -44,6 +45,22 @@ static int compare_products(const void *left, const void *right) {
 
     return a->product_id < b->product_id ? -1 : a->product_id > b->product_id;
 }
+
+#if PLANTED_BUG == BUG_NO_STOCK_LOCK
+/* lock_too_late locks a level, but goes on with what it held before the lock: the bug that others' stock code has. */
+static Row *lock_too_late(Tables *tables, IndexId index, Datum *key, int key_count) {
+    Row *seen = row_find(tables, index, key, key_count);
+    Row *row = seen == NULL ? NULL : row_lock(tables, index, key, key_count);
+
+    if (row != NULL) {
+        row_set_int32(row, INVENTORY_ON_HAND, row_int32(seen, INVENTORY_ON_HAND));
+        row_set_int32(row, INVENTORY_RESERVED, row_int32(seen, INVENTORY_RESERVED));
+    }
+    return row;
+}
+#define row_lock     lock_too_late
+#define row_try_lock lock_too_late
+#endif
 
 /* try_lock_level locks the level of a product without waiting. */
 static Row *try_lock_level(Tables *tables, int32 store_id, int64 product_id) {
@@ -171,8 +188,10 @@ static Response restock_locked(Tables *tables, const RequestContext *context, St
     if (line->qty > PG_INT32_MAX - row_int32(line->level->row, INVENTORY_ON_HAND))
         return problem(PROBLEM_INVALID_FIELD, context->request_id, "qty is too large: at most %d units can be in stock",
                        PG_INT32_MAX);
+    FAULT_POINT("restock.level_locked");
     inventory_move(tables, context, STOCK_RESTOCK, 0, &lines);
     inventory_write(&lines);
+    FAULT_POINT("restock.level_written");
     initStringInfo(&body);
     appendStringInfo(&body, "{\"product_id\":" INT64_FORMAT ",\"available_qty\":%d}", line->product_id,
                      inventory_available(line));
@@ -191,6 +210,7 @@ static Response restock(const RequestContext *context, const IdempotencyKey *key
         response = restock_locked(tables, context, delivery);
         if (response.status < 300)
             idempotency_store(tables, key, &response);
+        FAULT_POINT("restock.answer_stored");
     }
     tables_end(tables);
     return response;

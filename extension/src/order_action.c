@@ -6,6 +6,7 @@
 #include "utils/builtins.h"
 
 #include "arguments.h"
+#include "fault_point.h"
 #include "idempotency.h"
 #include "money.h"
 #include "order.h"
@@ -99,12 +100,14 @@ static bool cancel(Tables *tables, const OrderRequest *request, const LockedOrde
         *refusal = problem(PROBLEM_ADMIN_REQUIRED, request->context.request_id, "Requires admin role");
         return false;
     }
+    FAULT_POINT("cancel.order_locked");
     switch (order_change(tables, &request->context, orders, order, ORDER_CANCEL, request->reason)) {
     case CHANGE_ILLEGAL:
         *refusal = illegal_transition(request, order, "cancelled");
         return false;
     case CHANGE_APPLIED:
         give_money_back(tables, request);
+        FAULT_POINT("cancel.order_changed");
         return true;
     case CHANGE_ALREADY:
         return true;

@@ -2,6 +2,7 @@
 
 #include "utils/timestamp.h"
 
+#include "fault_point.h"
 #include "outbox.h"
 
 #define OUTBOX_PENDING   "pending"
@@ -11,6 +12,8 @@ void outbox_put(Tables *tables, const RequestContext *context, const char *topic
     Row *row = row_new(tables, OUTBOX);
     Datum now = TimestampTzGetDatum(GetCurrentTimestamp());
 
+    if (PLANTED_BUG == BUG_NO_OUTBOX_MESSAGE)
+        return;
     row_set_int32(row, OUTBOX_STORE_ID, context->store_id);
     row_set_int64(row, OUTBOX_ID, row_next_id(tables, OUTBOX));
     row_set_text(row, OUTBOX_TOPIC, topic);

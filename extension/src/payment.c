@@ -12,6 +12,7 @@
 
 #include "arguments.h"
 #include "errors.h"
+#include "fault_point.h"
 #include "money.h"
 #include "order_state.h"
 #include "outbox.h"
@@ -195,6 +196,7 @@ static const char *apply(Tables *tables, const Outcome *outcome, const LockedOrd
         row_insert(attempt);
     else
         row_update(attempt);
+    FAULT_POINT("settle.attempt_written");
     return mismatch ? "amount_mismatch" : change_order(tables, outcome, orders, order, row_int64(attempt, ATTEMPT_ID));
 }
 
@@ -215,14 +217,19 @@ static SettlementResult settle_locked(Tables *tables, const Outcome *outcome, co
 
     if (order == NULL)
         return (SettlementResult){.result = "order_not_found"};
-    attempt = find_attempt(tables, &outcome->context, row_int64(order, ORDER_ID), is_any);
+    FAULT_POINT("settle.order_locked");
+    attempt = PLANTED_BUG == BUG_NO_SETTLE_CHECK
+                  ? NULL
+                  : find_attempt(tables, &outcome->context, row_int64(order, ORDER_ID), is_any);
     if (attempt != NULL && attempt_is_open(attempt) && strcmp(row_text(attempt, ATTEMPT_PROVIDER), provider) != 0)
         return (SettlementResult){.result = "other_provider", .order_status = row_text(order, ORDER_STATUS)};
     if (attempt != NULL && attempt_is_open(attempt))
         result.result = apply(tables, outcome, orders, order, attempt, false);
-    else if (attempt == NULL && strcmp(row_text(order, ORDER_STATUS), ORDER_PENDING) == 0)
+    else if (attempt == NULL &&
+             (PLANTED_BUG == BUG_NO_SETTLE_CHECK || strcmp(row_text(order, ORDER_STATUS), ORDER_PENDING) == 0))
         result.result =
             apply(tables, outcome, orders, order, new_attempt(tables, &outcome->context, order, provider), true);
+    FAULT_POINT("settle.order_changed");
     result.order_status = row_text(order, ORDER_STATUS);
     return result;
 }
@@ -286,11 +293,13 @@ Datum shop_settle_payment(PG_FUNCTION_ARGS) {
     if (PG_ARGISNULL(2))
         raise_invalid_argument("paid", "It must be true or false.");
     tables = tables_begin("shop.settle_payment");
+    FAULT_POINT("settle.begin");
     orders_lock(tables, &context, &order_id, 1, false, &orders);
     result = payment_settle_locked(tables, &context, &orders, orders.row[0], PG_GETARG_BOOL(2), reason);
     inventory_write(&orders.lines);
     if (outbox_id != 0 && result.message_done)
         outbox_mark_delivered(tables, &context, outbox_id);
+    FAULT_POINT("settle.message_finished");
     tables_end(tables);
     return settlement_datum(fcinfo, &result);
 }

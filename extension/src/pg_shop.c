@@ -7,6 +7,7 @@
 #include "fmgr.h"
 
 #include "compat.h"
+#include "fault_point.h"
 #include "settings.h"
 #include "tables.h"
 
@@ -17,4 +18,5 @@ extern void _PG_init(void);
 void _PG_init(void) {
     settings_register();
     tables_register();
+    fault_points_register();
 }

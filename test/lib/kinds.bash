@@ -347,6 +347,11 @@ kind_http() {
     node_kind http "$1" '/(outage|lifecycle|faults|steadiness)\.'
 }
 
+# kind_faults: test/faults in the bounded form; FAULT_ROUNDS above 1 is the long one (make check-faults).
+kind_faults() {
+    SHOP_FAULT_RESULTS=$check_dir/results/faults node_kind faults "$1" ''
+}
+
 kind_poller() {
     node_kind poller "$1" '/outages\.'
 }

@@ -1,0 +1,81 @@
+// A named case of the fault suite: a load, a fault that is injected some times, the judge, and a line of the table.
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before } from 'node:test';
+import { Cluster } from '../cluster.js';
+import { judge } from './judge.js';
+import { Load } from './shoppers.js';
+import { Stand } from './stand.js';
+
+/** How often a fault is injected: 1 in the bounded form; the long form multiplies and waits as long as the case says. */
+export const rounds = Number(process.env.FAULT_ROUNDS ?? '1');
+export const isLong = rounds > 1;
+
+const results = process.env.SHOP_FAULT_RESULTS;
+let written = 0;
+
+/** Keeps a line for the table of docs/reliability.md. */
+export function record(group, name, result) {
+  if (results === undefined) return;
+  mkdirSync(results, { recursive: true });
+  written += 1;
+  const file = `${group.replace(/\W+/g, '-')}-${String(written).padStart(3, '0')}.json`;
+  writeFileSync(join(results, file), JSON.stringify({ group, name, order: written, ...result }));
+}
+
+/** A cluster for the file, made before its tests and removed after them. */
+export function openCluster() {
+  const held = {};
+  before(async () => {
+    held.cluster = await Cluster.create();
+  });
+  after(async () => {
+    await held.cluster?.remove();
+  });
+  return held;
+}
+
+/** Registers the stage that a fault must show: served before, served after, judged. Gives what the judge says. */
+export async function underLoad(stand, options, disturb) {
+  const load = await Load.start(stand, options);
+  const recovery = { values: [] };
+  try {
+    await load.served(15);
+    await disturb(load, recovery);
+    await load.served(15);
+  } finally {
+    await load.stop();
+  }
+  return { ...(await judge(stand, load)), recoveryMs: recovery.values };
+}
+
+/**
+ * The body of a test: a case under load. inject(stand, load, round) does the harm once and undoes it, and gives the moment
+ * (performance.now()) from which service is to be back, or nothing where it never went away.
+ */
+export function faultCase(held, group, { times = 1, stand: options = {}, load = {} }, inject) {
+  return async (context) => {
+    const stand = await Stand.open(held.cluster, options);
+    const count = times * rounds;
+    let verdict;
+    try {
+      verdict = await underLoad(stand, load, async (shoppers, recovery) => {
+        for (let round = 0; round < count; round += 1) {
+          const since = await inject(stand, shoppers, round);
+          if (since !== undefined) recovery.values.push(await shoppers.nextServed(since));
+          await shoppers.served(5);
+        }
+      });
+    } finally {
+      await stand.close();
+    }
+    record(group, context.name, { count, ...verdict });
+    assertClean(verdict);
+  };
+}
+
+/** Fails with what the judge found. */
+export function assertClean({ findings }) {
+  assert.equal(findings.slice(0, 8).join('\n'), '', `${findings.length} findings of the judge`);
+}

@@ -21,13 +21,22 @@ function children(parent) {
 }
 
 export class Cluster {
-  /** Makes and starts a cluster with a template database. */
-  static async create() {
+  /** Makes and starts a cluster with a template database, in a folder that is not there yet. */
+  static async create(folder) {
     const cluster = new Cluster();
-    cluster.folder = join(await mkdtemp(join(scratch, 'cluster-')), 'state');
+    cluster.folder = folder ?? join(await mkdtemp(join(scratch, 'cluster-')), 'state');
     cluster.socket = (await cluster.#do('create')).trim();
     cluster.port = 5432;
     return cluster;
+  }
+
+  /** Makes and starts a streaming standby of this cluster, which calls itself "standby". */
+  async standby() {
+    const standby = new Cluster();
+    standby.folder = join(await mkdtemp(join(scratch, 'cluster-')), 'state');
+    standby.socket = (await standby.#do('standby', this.folder)).trim();
+    standby.port = 5432;
+    return standby;
   }
 
   start() {
@@ -58,7 +67,7 @@ export class Cluster {
     this.frozen = undefined;
   }
 
-  async #do(action) {
-    return (await run(join(root, 'test/lib/cluster'), [action, this.folder])).stdout;
+  async #do(action, ...more) {
+    return (await run(join(root, 'test/lib/cluster'), [action, this.folder, ...more])).stdout;
   }
 }

@@ -302,7 +302,7 @@ install_packages() {
     build_once npm npm ci --prefix test --no-audit --no-fund --ignore-scripts
 }
 
-# node_tests FILE...: runs test files, two at a time.
+# node_tests FILE...: runs test files, some at a time; test_jobs and test_seconds change how many and how long.
 node_tests() {
     local node
     node=$(node_program) && install_packages || return 1
@@ -312,7 +312,7 @@ node_tests() {
     SHOP_TEST_ROOT=$root SHOP_TEST_SOCKET=$socket SHOP_TEST_TEMPLATE=shop_template SHOP_TEST_SCRATCH=$check_dir/scratch \
         SHOP_TEST_PG_BINARIES=$("$(pg_config_path)" --bindir) SHOP_TEST_GATEWAY=$root/gateway/build-asan/shop-gateway \
         SHOP_TEST_POLLER=$root/poller/build-asan/shop-poller SHOP_TEST_TALLY=$tally \
-        timeout --kill-after=30 1500 "$node" --test --test-concurrency="$jobs" --test-reporter="$root/test/lib/reporter.js" \
+        timeout --kill-after=30 "${test_seconds:-1500}" "$node" --test --test-concurrency="${test_jobs:-$jobs}" --test-reporter="$root/test/lib/reporter.js" \
         --test-reporter-destination=stdout "$@"
 }
 
@@ -345,11 +345,6 @@ kind_installation() {
 
 kind_http() {
     node_kind http "$1" '/(outage|lifecycle|faults|steadiness)\.'
-}
-
-# kind_faults: test/faults in the bounded form; FAULT_ROUNDS above 1 is the long one (make check-faults).
-kind_faults() {
-    SHOP_FAULT_RESULTS=$check_dir/results/faults node_kind faults "$1" ''
 }
 
 kind_poller() {
@@ -396,4 +391,38 @@ kind_bench() {
     check 'its results are sound' bench_results
     check 'its report has every figure' bench_report
     check 'a broken invariant scores zero' bench_broken
+# --- faults -------------------------------------------------------------------------------------------------------------
+
+# fault_library NAME VARIABLE...: builds a library of the extension that only the fault suite loads, in a copy.
+fault_library() {
+    local copy=$check_dir/fault-libraries/$1
+    shift
+    mkdir -p "$copy"
+    tar -c --exclude='*.o' --exclude='*.so' META.json extension | tar -x -C "$copy"
+    make -s -C "$copy/extension" -j "$jobs" PG_CONFIG="$(pg_config_path)" FAULT_POINTS=1 "$@" pg_shop.so
+}
+
+# fault_libraries: one with fault points, and one for each bug that src/fault_point.h names.
+fault_libraries() {
+    local bug
+    rm -rf "$check_dir/fault-libraries"
+    fault_library fault-points || return 1
+    while read -r bug; do
+        fault_library "$bug" PLANTED_BUG="$bug" || return 1
+    done < <(sed -n 's/^#define \(BUG_[A-Z_]*\) .*/\1/p' extension/src/fault_point.h)
+}
+
+# kind_faults: every fault once, or, where FAULT_ROUNDS is above 1, many times and for as long as the case says. Writes the
+# table of a complete run to FAULT_DOCUMENT, which make check-faults sets to docs/reliability.md.
+kind_faults() {
+    local status=0 results=$check_dir/results/faults document=${FAULT_DOCUMENT:-$check_dir/results/reliability.md}
+    # What is waited for is mostly time, not the processor.
+    local test_jobs=$((jobs + 1)) test_seconds=$((1500 * ${FAULT_ROUNDS:-1}))
+    rm -rf "$results"
+    build_once fault-libraries fault_libraries || return 1
+    SHOP_FAULT_RESULTS=$results SHOP_FAULT_LIBRARIES=$check_dir/fault-libraries node_kind faults "$1" '' || status=$?
+    [[ $status -eq 0 && -z $1 ]] || return "$status"
+    [[ -e $document ]] || cp docs/reliability.md "$document"
+    "$(node_program)" test/lib/faults/report.js "$results" "$document" "${FAULT_ROUNDS:-1}" || return 1
+    note "the table is in $document"
 }

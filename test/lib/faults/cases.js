@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { copyFile, chmod, realpath } from 'node:fs/promises';
 import { after, before } from 'node:test';
 import { Cluster } from '../cluster.js';
 import { judge } from './judge.js';
@@ -47,12 +48,13 @@ export async function underLoad(stand, options, disturb) {
   } finally {
     await load.stop();
   }
-  return { ...(await judge(stand, load)), recoveryMs: recovery.values };
+  return { ...(await judge(stand, load, options)), recoveryMs: recovery.values };
 }
 
 /**
  * The body of a test: a case under load. inject(stand, load, round) does the harm once and undoes it, and gives the moment
- * (performance.now()) from which service is to be back, or nothing where it never went away.
+ * (performance.now()) from which service is to be back, or { recoveryMs } where it measured that itself, or nothing where
+ * service never went away.
  */
 export function faultCase(held, group, { times = 1, stand: options = {}, load = {} }, inject) {
   return async (context) => {
@@ -63,7 +65,8 @@ export function faultCase(held, group, { times = 1, stand: options = {}, load = 
       verdict = await underLoad(stand, load, async (shoppers, recovery) => {
         for (let round = 0; round < count; round += 1) {
           const since = await inject(stand, shoppers, round);
-          if (since !== undefined) recovery.values.push(await shoppers.nextServed(since));
+          if (since?.recoveryMs !== undefined) recovery.values.push(since.recoveryMs);
+          else if (since !== undefined) recovery.values.push(await shoppers.nextServed(since));
           await shoppers.served(5);
         }
       });
@@ -73,6 +76,18 @@ export function faultCase(held, group, { times = 1, stand: options = {}, load = 
     record(group, context.name, { count, ...verdict });
     assertClean(verdict);
   };
+}
+
+/**
+ * A library of the extension that the runner built for the suite ('fault-points' or the name of a planted bug), put where
+ * the server can read it.
+ */
+export async function library(cluster, name) {
+  const from = join(process.env.SHOP_FAULT_LIBRARIES ?? '', name, 'extension/pg_shop.so');
+  const to = join(await realpath(cluster.folder), `${name}.so`);
+  await copyFile(from, to);
+  await chmod(to, 0o755);
+  return to;
 }
 
 /** Fails with what the judge found. */

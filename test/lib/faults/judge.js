@@ -4,7 +4,6 @@ import { token } from '../tokens.js';
 import { Client } from './journal.js';
 
 const admin = () => token('admin', 1);
-const drainSeconds = 90;
 const cents = (amount) => Math.round(Number(amount) * 100);
 
 /** Does work(item) for all items, some at a time. */
@@ -16,8 +15,8 @@ async function forAll(items, work, atOnce = 6) {
 }
 
 class Judge {
-  constructor(stand, load) {
-    Object.assign(this, { stand, journal: load.journal, products: load.products });
+  constructor(stand, load, drainSeconds) {
+    Object.assign(this, { stand, drainSeconds, journal: load.journal, products: load.products });
     this.client = new Client(this.journal, stand.judgeDoor);
     this.found = [];
     this.counts = { lost: 0, doubled: 0 };
@@ -37,12 +36,12 @@ class Judge {
   async drained() {
     const began = performance.now();
     let left;
-    while (performance.now() < began + drainSeconds * 1000) {
+    while (performance.now() < began + this.drainSeconds * 1000) {
       left = await this.unfinished();
       if (left === '') return performance.now() - began;
       await pause(20);
     }
-    this.object(`in limbo after ${drainSeconds} s: ${left}`);
+    this.object(`in limbo after ${this.drainSeconds} s: ${left}`);
     return undefined;
   }
 
@@ -213,6 +212,6 @@ class Judge {
 }
 
 /** Judges a load that has ended, on a stand where everything runs again. findings is empty when nothing was lost or doubled. */
-export function judge(stand, load) {
-  return new Judge(stand, load).judge();
+export function judge(stand, load, { drainSeconds = 100 } = {}) {
+  return new Judge(stand, load, drainSeconds).judge();
 }

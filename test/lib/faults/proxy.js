@@ -38,7 +38,8 @@ export class CuttingProxy {
   #reset(pair) {
     this.pairs.delete(pair);
     pair.near.resetAndDestroy();
-    pair.far.resetAndDestroy();
+    if (this.to.path === undefined) pair.far.resetAndDestroy();
+    else pair.far.destroy(); // a Unix socket knows no reset
   }
 
   /** Resets every connection there is; gives their number. New ones are taken. */

@@ -126,10 +126,11 @@ class Shopper {
 
 /** Shoppers at work. stop() lets each bring what it began to an end. */
 export class Load {
-  static async start(stand, { shoppers = 8, thinkMs = 10, seed = 1 } = {}) {
+  static async start(stand, { shoppers = 8, thinkMs = 10, seed = 1, allowErrors = false } = {}) {
     const load = new Load();
     load.journal = new Journal();
     load.thinkMs = thinkMs;
+    load.journal.allowErrors = allowErrors;
     load.products = await stockShop(stand, load.journal);
     load.work = Promise.all(Array.from({ length: shoppers }, (_, index) =>
       new Shopper(load, random(seed * 1000 + index), stand.doors[index % stand.doors.length]).run()));

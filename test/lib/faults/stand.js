@@ -40,9 +40,9 @@ export function signal(pids, name) {
 export class Stand {
   /**
    * library: path of the extension's library to load instead of the installed one. gateways: how many; queue: false works
-   * straight from the outbox. proxies: any of 'client', 'database', 'queue'. environment: { gateway, poller }.
+   * straight from the outbox; poller: false settles nothing. proxies: any of 'client', 'database', 'queue'. environment: { gateway, poller }.
    */
-  static async open(cluster, { library, gateways = 2, queue = true, proxies = [], environment = {}, url } = {}) {
+  static async open(cluster, { library, gateways = 2, queue = true, poller = true, proxies = [], environment = {}, url } = {}) {
     const stand = new Stand();
     Object.assign(stand, { cluster, gateways: [], doors: [], proxies: {}, environment });
     stand.database = await Database.create(cluster);
@@ -57,7 +57,7 @@ export class Stand {
     if (queue) await stand.#startQueue(proxies);
     for (let index = 0; index < gateways; index += 1) await stand.#addGateway(proxies);
     stand.judgeDoor = stand.gateways[0].port;
-    await stand.startPoller();
+    if (poller) await stand.startPoller();
     return stand;
   }
 
@@ -124,6 +124,12 @@ export class Stand {
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
     }
+  }
+
+  /** From now on the database is that of another cluster. */
+  moveTo(cluster) {
+    this.cluster = cluster;
+    this.database.cluster = cluster;
   }
 
   /** Starts a server that was ended: as often as it takes until the last of its old processes is gone. */

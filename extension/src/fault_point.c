@@ -65,7 +65,7 @@ static void act_at(const char *place) {
         return;
     if (strcmp(action, "crash") == 0)
         kill(MyProcPid, SIGKILL);
-    ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("fault point %s", place)));
+    ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("fault point %s", place)));
 }
 
 void fault_point(const char *place) {

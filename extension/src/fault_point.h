@@ -12,7 +12,7 @@
  * action:
  *
  *   crash   the backend ends by SIGKILL, so that the server restarts as after any crash
- *   error   it raises an error (XX000)
+ *   error   it raises an error, as if memory had run out (53200)
  *   pause   it renames the file to pg_shop_fault_point.paused and waits until somebody removes that
  *
  * Whoever acts removes the file first, so that an action happens once. Each unit also has the places before_commit and
@@ -22,7 +22,7 @@
 #ifdef FAULT_POINTS
 #define FAULT_POINT(place) fault_point(place)
 
-/* fault_point does what is armed for this place. Errors: XX000 where that is the action, 57014 when cancelled in a
+/* fault_point does what is armed for this place. Errors: 53200 where that is the action, 57014 when cancelled in a
  * pause. */
 extern void fault_point(const char *place);
 

@@ -2,26 +2,26 @@
 // cart, and on what may be used once. Two gateways serve one shop; a fault point holds the first request in the middle of its
 // work, and the second comes then.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { library, openCluster, record } from '../lib/faults/cases.js';
 import { Stand } from '../lib/faults/stand.js';
 import { Shop } from '../lib/shop.js';
 import { eventually } from '../lib/wait.js';
 
-const held = openCluster();
 const group = 'Races';
 const one = new Shop();
 const other = new Shop();
 let stand;
 
-before(async () => {
-  stand = await Stand.open(held.cluster, { library: await library(held.cluster, 'fault-points'), queue: false, poller: false });
-  Object.assign(one, { gateway: stand.gateways[0], database: stand.database });
-  Object.assign(other, { gateway: stand.gateways[1], database: stand.database });
-});
-after(async () => {
-  await stand?.database.verify();
-  await stand?.close();
+openCluster({
+  prepare: async (cluster) => {
+    stand = await Stand.open(cluster, { library: await library(cluster, 'fault-points'), queue: false, poller: false });
+    Object.assign(one, { gateway: stand.gateways[0], database: stand.database });
+    Object.assign(other, { gateway: stand.gateways[1], database: stand.database });
+  },
+  clean: async () => {
+    await stand?.close();
+  },
 });
 
 /**

@@ -40,7 +40,7 @@ for (const [unit, all] of Object.entries(placesByUnit())) {
       const stand = await Stand.open(held.cluster, { library: await library(held.cluster, 'fault-points') });
       let verdict;
       try {
-        verdict = await underLoad(stand, { allowErrors: action === 'error' }, async (load, recovery) => {
+        verdict = await underLoad(stand, {}, async (load, recovery) => {
           for (let round = 0; round < rounds; round += 1) await visit(stand, load, places, action, recovery);
         });
       } finally {

@@ -25,14 +25,22 @@ export function record(group, name, result) {
   writeFileSync(join(results, file), JSON.stringify({ group, name, order: written, ...result }));
 }
 
-/** A cluster for the file, made before its tests and removed after them. */
-export function openCluster() {
+/**
+ * A cluster for the file, made before its tests and removed after them; prepare() runs once it is there, clean() before it
+ * goes (hooks of one file do not wait for each other).
+ */
+export function openCluster({ prepare = async () => {}, clean = async () => {} } = {}) {
   const held = {};
   before(async () => {
     held.cluster = await Cluster.create();
+    await prepare(held.cluster);
   });
   after(async () => {
-    await held.cluster?.remove();
+    try {
+      await clean();
+    } finally {
+      await held.cluster?.remove();
+    }
   });
   return held;
 }

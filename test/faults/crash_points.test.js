@@ -10,17 +10,16 @@ import { eventually } from '../lib/wait.js';
 const held = openCluster();
 const group = 'Crash points';
 
-/** The places that the sources name, by unit: { checkout: ['checkout.begin', ...], ... } with the ends of the transaction. */
-function placesByUnit() {
+/** The places that the sources name, with the ends of each unit's transaction: ['checkout.begin', ...]. */
+function allPlaces() {
   const folder = join(root, 'extension/src');
   const units = {};
-  for (const file of readdirSync(folder).filter((name) => name.endsWith('.c'))) {
+  for (const file of readdirSync(folder).filter((name) => name.endsWith('.c')).sort()) {
     for (const [, place, unit] of readFileSync(join(folder, file), 'utf8').matchAll(/FAULT_POINT\("((\w+)\.\w+)"\)/g)) {
       (units[unit] ??= []).push(place);
     }
   }
-  for (const [unit, places] of Object.entries(units)) places.push(`${unit}.before_commit`, `${unit}.after_commit`);
-  return units;
+  return Object.entries(units).flatMap(([unit, places]) => [...places, `${unit}.before_commit`, `${unit}.after_commit`]);
 }
 
 async function visit(stand, load, places, action, recovery) {
@@ -32,23 +31,23 @@ async function visit(stand, load, places, action, recovery) {
   }
 }
 
-for (const [unit, all] of Object.entries(placesByUnit())) {
-  for (const action of ['crash', 'error']) {
-    // Nothing can fail any more once it is committed.
-    const places = action === 'crash' ? all : all.filter((place) => !place.endsWith('.after_commit'));
-    test(`${action} at each point of ${unit}`, async (context) => {
-      const stand = await Stand.open(held.cluster, { library: await library(held.cluster, 'fault-points') });
-      let verdict;
-      try {
-        verdict = await underLoad(stand, {}, async (load, recovery) => {
-          for (let round = 0; round < rounds; round += 1) await visit(stand, load, places, action, recovery);
-        });
-      } finally {
-        await stand.disarm();
-        await stand.close();
-      }
-      record(group, context.name, { count: places.length * rounds, ...verdict });
-      assertClean(verdict);
-    });
-  }
+const what = { crash: 'a backend dies', error: 'an error' };
+
+for (const [action, name] of Object.entries(what)) {
+  // Nothing can fail any more once it is committed.
+  const places = allPlaces().filter((place) => action === 'crash' || !place.endsWith('.after_commit'));
+  test(`${name} before and after each step of checkout, settling, intake, cancelling and restocking`, async (context) => {
+    const stand = await Stand.open(held.cluster, { library: await library(held.cluster, 'fault-points') });
+    let verdict;
+    try {
+      verdict = await underLoad(stand, {}, async (load, recovery) => {
+        for (let round = 0; round < rounds; round += 1) await visit(stand, load, places, action, recovery);
+      });
+    } finally {
+      await stand.disarm();
+      await stand.close();
+    }
+    record(group, context.name, { count: places.length * rounds, ...verdict });
+    assertClean(verdict);
+  });
 }

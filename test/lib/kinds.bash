@@ -393,21 +393,25 @@ kind_bench() {
     check 'a broken invariant scores zero' bench_broken
 # --- faults -------------------------------------------------------------------------------------------------------------
 
-# fault_library NAME VARIABLE...: builds a library of the extension that only the fault suite loads, in a copy.
+# fault_library NAME VARIABLE...: builds a library of the extension that only the fault suite loads, where its copy is.
 fault_library() {
     local copy=$check_dir/fault-libraries/$1
     shift
-    mkdir -p "$copy"
-    tar -c --exclude='*.o' --exclude='*.so' META.json extension | tar -x -C "$copy"
     make -s -C "$copy/extension" -j "$jobs" PG_CONFIG="$(pg_config_path)" FAULT_POINTS=1 "$@" pg_shop.so
 }
 
-# fault_libraries: one with fault points, and one for each bug that src/fault_point.h names.
+# fault_libraries: one with fault points, and one for each bug that src/fault_point.h names. A bug's library differs in the
+# few files that know of it, so it begins as a copy of the first one without those.
 fault_libraries() {
-    local bug
-    rm -rf "$check_dir/fault-libraries"
+    local folder=$check_dir/fault-libraries bug file
+    rm -rf "$folder"
+    mkdir -p "$folder/fault-points"
+    tar -c --exclude='*.o' --exclude='*.so' META.json extension | tar -x -C "$folder/fault-points"
     fault_library fault-points || return 1
     while read -r bug; do
+        cp -a "$folder/fault-points" "$folder/$bug"
+        rm "$folder/$bug/extension/pg_shop.so"
+        while read -r file; do rm "$folder/$bug/extension/src/$(basename "$file" .c).o"; done < <(grep -l "$bug" extension/src/*.c)
         fault_library "$bug" PLANTED_BUG="$bug" || return 1
     done < <(sed -n 's/^#define \(BUG_[A-Z_]*\) .*/\1/p' extension/src/fault_point.h)
 }

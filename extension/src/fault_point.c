@@ -12,6 +12,8 @@
 
 #include "fault_point.h"
 
+#ifdef FAULT_POINTS
+
 /* In the data folder, which is every backend's working folder. */
 #define ARMED_FILE  "pg_shop_fault_point"
 #define PAUSED_FILE "pg_shop_fault_point.paused"
@@ -90,3 +92,5 @@ static void at_end(XactEvent event, void *arg) {
 void fault_points_register(void) {
     RegisterXactCallback(at_end, NULL);
 }
+
+#endif

@@ -100,7 +100,7 @@ program_flags() {
 }
 
 extension_flags() {
-    echo -std=gnu11 -D_GNU_SOURCE '-DPG_SHOP_VERSION="0"' -Iextension/src
+    echo -std=gnu11 -D_GNU_SOURCE '-DPG_SHOP_VERSION="0"' -DFAULT_POINTS -Iextension/src
     echo "-isystem $("$(pg_config_path)" --includedir-server)"
 }
 

@@ -416,12 +416,12 @@ fault_libraries() {
     done < <(sed -n 's/^#define \(BUG_[A-Z_]*\) .*/\1/p' extension/src/fault_point.h)
 }
 
-# kind_faults: every fault once, or, where FAULT_ROUNDS is above 1, many times and for as long as the case says. Writes the
-# table of a complete run to FAULT_DOCUMENT, which make check-faults sets to docs/reliability.md.
+# kind_faults: every fault FAULT_ROUNDS times (1); FAULT_WAITS=long makes standstills and outages long. Writes the table of a
+# complete run to FAULT_DOCUMENT, which make check-faults sets to docs/reliability.md.
 kind_faults() {
     local status=0 results=$check_dir/results/faults document=${FAULT_DOCUMENT:-$check_dir/results/reliability.md}
     # What is waited for is mostly time, not the processor.
-    local test_jobs=$((jobs + 1)) test_seconds=$((1500 * ${FAULT_ROUNDS:-1}))
+    local test_jobs=$((jobs + 2)) test_seconds=$((1500 * ${FAULT_ROUNDS:-1}))
     rm -rf "$results"
     build_once fault-libraries fault_libraries || return 1
     SHOP_FAULT_RESULTS=$results SHOP_FAULT_LIBRARIES=$check_dir/fault-libraries node_kind faults "$1" '' || status=$?

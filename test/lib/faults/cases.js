@@ -9,9 +9,9 @@ import { judge } from './judge.js';
 import { Load } from './shoppers.js';
 import { Stand } from './stand.js';
 
-/** How often a fault is injected: 1 in the bounded form; the long form multiplies and waits as long as the case says. */
+/** How often each fault is injected, as a multiple of what its case says; and whether standstills and outages last long. */
 export const rounds = Number(process.env.FAULT_ROUNDS ?? '1');
-export const isLong = rounds > 1;
+export const isLong = process.env.FAULT_WAITS === 'long';
 
 const results = process.env.SHOP_FAULT_RESULTS;
 let written = 0;

@@ -41,6 +41,6 @@ if (unknown.length > 0) throw new Error(`no place in the document for ${unknown[
 const text = readFileSync(document, 'utf8');
 const [from, to] = marks.map((mark) => text.indexOf(mark));
 if (from < 0 || to < from) throw new Error(`${document} has not the marks of the table`);
-const machine = `${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GB, ${new Date().toISOString().slice(0, 10)}, FAULT_ROUNDS=${rounds}`;
+const machine = `${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GB, ${new Date().toISOString().slice(0, 10)}, FAULT_ROUNDS=${rounds}${process.env.FAULT_WAITS === 'long' ? ', standstills of 10 s, the queue away for 60 s' : ''}`;
 const written = [marks[0], '', `Measured on a machine that others used too: ${machine}.`, '', ...groups.flatMap(table)].join('\n');
 writeFileSync(document, text.slice(0, from) + written + text.slice(to));

@@ -422,7 +422,7 @@ kind_faults() {
     local status=0 results=$check_dir/results/faults document=${FAULT_DOCUMENT:-$check_dir/results/reliability.md}
     # What is waited for is mostly time, not the processor.
     local test_jobs=$((jobs + 2)) test_seconds=$((1500 * ${FAULT_ROUNDS:-1}))
-    rm -rf "$results"
+    [[ -n $1 ]] || rm -rf "$results"
     build_once fault-libraries fault_libraries || return 1
     SHOP_FAULT_RESULTS=$results SHOP_FAULT_LIBRARIES=$check_dir/fault-libraries node_kind faults "$1" '' || status=$?
     [[ $status -eq 0 && -z $1 ]] || return "$status"

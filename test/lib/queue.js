@@ -28,7 +28,7 @@ export class QueueServer {
     children.add(child);
     child.unref();
     this.ended = new Promise((resolve) => child.once('close', resolve)).then(() => children.delete(child));
-    await eventually('the queue server answers', async () => (await fetch(`${this.endpoint}/health`)).ok);
+    await eventually('the queue server answers', async () => (await fetch(`${this.endpoint}/health`)).ok, 60);
   }
 
   async stop() {

@@ -21,7 +21,7 @@ export function record(group, name, result) {
   if (results === undefined) return;
   mkdirSync(results, { recursive: true });
   written += 1;
-  const file = `${group.replace(/\W+/g, '-')}-${String(written).padStart(3, '0')}.json`;
+  const file = `${group.replace(/\W+/g, '-')}-${process.pid}-${String(written).padStart(3, '0')}.json`; // several files may fill a group
   writeFileSync(join(results, file), JSON.stringify({ group, name, order: written, ...result }));
 }
 

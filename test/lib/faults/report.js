@@ -30,7 +30,7 @@ function planted(group) {
 }
 
 function table(name) {
-  const group = lines.filter((line) => line.group === name).sort((a, b) => a.order - b.order);
+  const group = lines.filter((line) => line.group === name);
   if (group.length === 0) return [];
   const body = { Races: () => group.map((line) => `- ${line.name}`), 'Planted bugs': () => planted(group) }[name] ?? (() => underLoad(group));
   return [`### ${name}`, '', ...body(), ''];

@@ -8,10 +8,8 @@ VERSION := $(shell sed -n 's/^ *"version": *"\([0-9][^"]*\)",*$$/\1/p' META.json
 
 .DEFAULT_GOAL := all
 
-.PHONY: help all extension common gateway poller install install-extension install-programs demo up down check check-quick lint \
-        check-version bench bench-quick bench-growth bench-soak bench-report format dist clean
 .PHONY: help all extension common gateway poller install install-extension install-programs demo up down check check-quick check-faults \
-        lint check-version format dist clean
+        lint check-version bench bench-quick bench-growth bench-soak bench-report format dist clean
 
 help:
 	@echo 'make demo              start everything and walk through a purchase with curl'
@@ -21,7 +19,6 @@ help:
 	@echo 'make check             every test; make check-quick: the fast ones; make lint: only the linters'
 	@echo 'make bench             measure how fast it is, and write docs/performance.md (bench/run tells the variables)'
 	@echo 'make bench-quick       the same shortly; make bench-growth, bench-soak: many orders, a long time'
-	@echo 'make check-faults      break one thing after another under load, FAULT_ROUNDS=3 times, and write docs/reliability.md'
 	@echo 'make check-faults      break one thing after another under load, FAULT_ROUNDS=1 times, and write docs/reliability.md'
 	@echo 'make check-version     compare every place that names the version with META.json'
 	@echo 'make format            clang-format on all C files'

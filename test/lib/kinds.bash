@@ -391,6 +391,8 @@ kind_bench() {
     check 'its results are sound' bench_results
     check 'its report has every figure' bench_report
     check 'a broken invariant scores zero' bench_broken
+}
+
 # --- faults -------------------------------------------------------------------------------------------------------------
 
 # fault_library NAME VARIABLE...: builds a library of the extension that only the fault suite loads, where its copy is.

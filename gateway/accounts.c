@@ -2,7 +2,8 @@
 
 const struct database_statement find_account_statement = {
     "find_account",
-    "SELECT id, username, role, password_hash, locked FROM shop.find_account($1::pg_catalog.int4, $2::pg_catalog.text)",
+    "SELECT id, username, role, password_hash, locked_seconds"
+    " FROM shop.find_account($1::pg_catalog.int4, $2::pg_catalog.text)",
     2, true};
 
 /* Counting one failure twice does no harm. */

@@ -15,6 +15,6 @@ extern const struct database_statement record_login_statement;
 /* (store, account id, username, role, hash) -> one row without meaning. */
 extern const struct database_statement put_demo_account_statement;
 
-enum account_column { ACCOUNT_ID, ACCOUNT_USERNAME, ACCOUNT_ROLE, ACCOUNT_PASSWORD_HASH, ACCOUNT_LOCKED };
+enum account_column { ACCOUNT_ID, ACCOUNT_USERNAME, ACCOUNT_ROLE, ACCOUNT_PASSWORD_HASH, ACCOUNT_LOCKED_SECONDS };
 
 #endif

@@ -1,6 +1,7 @@
 #include "login.h"
 
 #include <jansson.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -10,9 +11,7 @@
 #include "errmap.h"
 #include "request.h"
 #include "sql_route.h"
-
-/* The functions tell that an account is locked, not for how long: the client is asked to wait this long. */
-#define LOCKED_RETRY_SECONDS 60
+#include "text.h"
 
 #define BUSY_RETRY_SECONDS 1
 
@@ -51,6 +50,11 @@ static void answer_busy(struct request *request) {
 static void answer_wrong(struct request *request) {
     request_answer_problem(request, MHD_HTTP_UNAUTHORIZED, "invalid_credentials", "Invalid credentials", NO_RETRY);
     request->reply.bearer_challenge = true;
+}
+
+static void answer_locked(struct request *request, int seconds) {
+    request_answer_problem(request, MHD_HTTP_TOO_MANY_REQUESTS, "account_locked",
+                           "Too many failed logins, please try again later", seconds);
 }
 
 static void answer_token(struct request *request, const struct login *login) {
@@ -123,6 +127,13 @@ static bool keep_account(struct request *request, const PGresult *result) {
     return login->id != NULL && login->username != NULL && login->role != NULL;
 }
 
+/* locked_seconds gives how long no sign-in to the account of the row is possible; 0 for an open one. */
+static int locked_seconds(const PGresult *result) {
+    int64_t seconds;
+
+    return text_to_int64(PQgetvalue(result, 0, ACCOUNT_LOCKED_SECONDS), 0, INT_MAX, &seconds) ? (int)seconds : 0;
+}
+
 static void on_account(void *context, const struct database_answer *answer) {
     struct request *request = context;
     const char *hash = NULL;
@@ -133,9 +144,8 @@ static void on_account(void *context, const struct database_answer *answer) {
         return;
     }
     if (PQntuples(answer->result) > 0) {
-        if (strcmp(PQgetvalue(answer->result, 0, ACCOUNT_LOCKED), "t") == 0) {
-            request_answer_problem(request, MHD_HTTP_TOO_MANY_REQUESTS, "account_locked",
-                                   "Too many failed logins, please try again later", LOCKED_RETRY_SECONDS);
+        if (locked_seconds(answer->result) > 0) {
+            answer_locked(request, locked_seconds(answer->result));
             finish(request);
             return;
         }

@@ -56,8 +56,12 @@ describe('POST /auth/login', () => {
       assertProblem(answer, 401, 'Invalid credentials');
     }
     assertProblem(answer, 429);
-    assert.match(answer.headers['retry-after'], /^[1-9]\d*$/);
+    const left = Number(answer.headers['retry-after']);
+    assert.ok(left > 240 && left <= 300, `the rest of five minutes: ${left}`);
     assertProblem(await login('user', 'user123'), 429);
+    await shop.database.sql("UPDATE shop.accounts SET locked_until = clock_timestamp() + interval '30 seconds' WHERE username = 'user'");
+    const later = Number((await login('user', 'user123')).headers['retry-after']);
+    assert.ok(later > 15 && later <= 30, `the rest of thirty seconds: ${later}`);
     assertStatus(await login('admin', 'the admin’s own word'), 200);
   });
 });

@@ -1,6 +1,6 @@
 -- Accounts: finding them, counting failures, locking, the demo accounts.
 BEGIN;
-SELECT plan(54);
+SELECT plan(56);
 
 SELECT is_empty($$SELECT * FROM shop.find_account(1, 'nobody')$$, 'an unknown name has no account');
 SELECT lives_ok($$SELECT shop.put_demo_account(1, 1, 'boss', 'admin', 'hash-1')$$, 'demo account 1');
@@ -35,6 +35,8 @@ SELECT is(pg_temp.locked('client'), false, 'other accounts are not locked');
 SELECT is(pg_temp.failures(2), '0 f', 'nor counted');
 SELECT ok((SELECT locked_until - clock_timestamp() BETWEEN interval '4 minutes' AND interval '5 minutes'
            FROM shop.accounts WHERE store_id = 1 AND id = 1), 'for five minutes');
+SELECT ok((SELECT locked_seconds BETWEEN 240 AND 300 FROM shop.find_account(1, 'boss')), 'and says how many seconds are left');
+SELECT is((SELECT locked_seconds FROM shop.find_account(1, 'client')), 0, 'which are none where nothing is locked');
 SELECT shop.record_login(1, 1, false) \g /dev/null
 SELECT is(pg_temp.locked('boss'), true, 'a failure meanwhile does not unlock');
 UPDATE shop.accounts SET locked_until = clock_timestamp() - interval '1 second' WHERE store_id = 1 AND id = 1;

@@ -2,7 +2,7 @@
 -- occupy a database backend.
 
 CREATE FUNCTION shop.find_account(store_id integer, account_name text)
-RETURNS TABLE (id bigint, username text, role text, password_hash text, locked boolean)
+RETURNS TABLE (id bigint, username text, role text, password_hash text, locked boolean, locked_seconds integer)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_column
@@ -10,12 +10,15 @@ BEGIN
     PERFORM shop.require_migrated();
     RETURN QUERY
         SELECT account.id, account.username, account.role, account.password_hash,
-               coalesce(account.locked_until > clock_timestamp(), false)
-        FROM shop.accounts account
+               lock.seconds > 0, lock.seconds
+        FROM shop.accounts account,
+             -- Clocks run on: one reading decides both.
+             LATERAL (SELECT greatest(0, coalesce(ceil(extract(epoch FROM account.locked_until - clock_timestamp())), 0))::integer
+                      AS seconds OFFSET 0) lock
         WHERE account.store_id = find_account.store_id AND account.username = account_name;
 END
 $function$;
-COMMENT ON FUNCTION shop.find_account(integer, text) IS 'The account with this name, with its hash and whether sign-in is locked after too many failures; no row when there is none.';
+COMMENT ON FUNCTION shop.find_account(integer, text) IS 'The account with this name, with its hash, whether sign-in is locked after too many failures and for how many seconds more (0: it is not); no row when there is none.';
 REVOKE ALL ON FUNCTION shop.find_account(integer, text) FROM PUBLIC;
 
 CREATE FUNCTION shop.record_login(store_id integer, account_id bigint, succeeded boolean) RETURNS void

@@ -44,6 +44,9 @@ const struct setting configuration_table[] = {
         "origins of browser pages that may call, separated by commas, or *"),
     ROW("DOCS_DIR", SETTING_STRING, PG_SHOP_DOCS_DIR, 1, 0, NULL, false, docs_dir,
         "folder with the files of Swagger UI for /docs; without them /docs is a plain list"),
+    ROW("TLS_CERT_FILE", SETTING_STRING, NULL, 0, 0, NULL, false, tls_cert_file,
+        "certificate chain (PEM), for HTTPS on PORT instead of HTTP; read anew on SIGHUP"),
+    ROW("TLS_KEY_FILE", SETTING_STRING, NULL, 0, 0, NULL, false, tls_key_file, "its private key (PEM)"),
     ROW("METRICS_TOKEN", SETTING_STRING, NULL, 16, 512, NULL, true, metrics_token,
         "Bearer token that GET /metrics asks for; unset: no metrics on PORT"),
     ROW("METRICS_PORT", SETTING_INTEGER, NULL, 1, 65535, NULL, false, metrics_port,
@@ -159,6 +162,9 @@ static const char *fault_of(const struct configuration *configuration) {
     }
     if (has_short_key(configuration->stripe_webhook_secret)) {
         return "STRIPE_WEBHOOK_SECRET must be a key of at least 16 bytes, or several separated by commas";
+    }
+    if ((configuration->tls_cert_file == NULL) != (configuration->tls_key_file == NULL)) {
+        return "TLS_CERT_FILE and TLS_KEY_FILE must be set together";
     }
     if (!cors_origins_valid(configuration->cors_origins)) {
         return "CORS_ORIGINS must be * or a list of origins such as https://shop.example, separated by commas";

@@ -21,6 +21,8 @@ struct configuration {
     char *docs_dir;
     char *payment_webhook_secret, *stripe_webhook_secret; /* NULL: no events are taken from that provider */
     char *payment_currency;
+    char *tls_cert_file, *tls_key_file;
+    char *database_read_url;
     long http_request_timeout_ms, http_headers_timeout_ms, http_keep_alive_timeout_ms, http_shutdown_grace_ms;
     char *conninfo; /* made from the shared settings */
 };

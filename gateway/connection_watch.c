@@ -2,34 +2,18 @@
 
 #include <netinet/in.h>
 #include <linux/tcp.h> /* netinet/tcp.h lacks the counters */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "clock.h"
-#include "problem.h"
+#include "raw_answer.h"
 #include "request.h"
 
 /* A client that takes its answer slower than this is cut off. */
 #define LEAST_BYTES_PER_MS 8
 
 #define LOOK_INTERVAL_MS 100
-
-/* So many looks at a body of which nothing is read although it is there mean that it will never be read. */
-#define STUCK_LOOKS 3
-
-/* What a client is told whose connection is cut. */
-struct farewell {
-    unsigned status;
-    const char *phrase, *code, *message;
-};
-
-static const struct farewell too_slow = {MHD_HTTP_REQUEST_TIMEOUT, "Request Timeout", "request_timeout",
-                                         "The request did not arrive in time"};
-static const struct farewell stuck = {MHD_HTTP_BAD_REQUEST, "Bad Request", "bad_request",
-                                      "The chunked body has a line that is too long"};
 
 /* received_bytes asks the kernel how much the client has sent in all; 0 where it cannot tell (no TCP). */
 static uint64_t received_bytes(int fd) {
@@ -50,6 +34,8 @@ struct watched_connection *connection_watch_add(struct connection_watch *watch, 
         return NULL;
     }
     connection->fd = fd;
+    connection->watch = watch;
+    connection->encrypted = watch->encrypted;
     connection->phase = CONNECTION_FRESH;
     connection->since = clock_monotonic_ms();
     connection->next = watch->first;
@@ -93,58 +79,22 @@ void connection_watch_enter(struct watched_connection *connection, enum connecti
     }
 }
 
-/*
- * send_farewell writes a whole answer past the HTTP library, which cannot answer before a request is complete. It has
- * written nothing itself at this point, but perhaps "100 Continue".
- */
-static void send_farewell(const struct watched_connection *connection, const struct farewell *farewell) {
-    const struct request *request = connection->request;
-    char request_id[REQUEST_ID_SIZE];
-    char *body, *answer = NULL;
-    int size;
-
-    request_id_choose(request != NULL ? request->request_id : NULL, request_id);
-    body = problem_body(farewell->status, farewell->code, farewell->message, request_id,
-                        request != NULL && request_is_api(request));
-    size = asprintf(&answer,
-                    "HTTP/1.1 %u %s\r\nContent-Type: application/problem+json\r\nX-Request-Id: %s\r\n"
-                    "Cache-Control: no-store\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
-                    farewell->status, farewell->phrase, request_id, body != NULL ? strlen(body) : 0,
-                    body != NULL ? body : "");
-    if (size > 0) {
-        (void)send(connection->fd, answer, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL);
-        free(answer);
-    }
-    free(body);
+void connection_watch_linger(struct watched_connection *connection, int time_ms) {
+    connection->phase = CONNECTION_SENDING;
+    connection->deadline = clock_monotonic_ms() + time_ms;
 }
 
-/* cut shuts the socket down. farewell: what the client is told where it waits for an answer to something it began, or
- * NULL. */
-static void cut(struct watched_connection *connection, const struct farewell *farewell) {
+/* cut shuts the socket down. Where the client waits for an answer to something it began, it is told. */
+static void cut(struct watched_connection *connection, bool tell) {
     if (connection->request != NULL && connection->request->reply.status == 0) {
-        connection->request->reply.status =
-            farewell != NULL ? farewell->status : MHD_HTTP_REQUEST_TIMEOUT; /* for the log */
+        connection->request->reply.status = MHD_HTTP_REQUEST_TIMEOUT; /* for the log */
     }
-    if (farewell != NULL) {
-        send_farewell(connection, farewell);
+    if (tell) {
+        raw_answer_send(connection, connection->request, MHD_HTTP_REQUEST_TIMEOUT, "request_timeout",
+                        "The request did not arrive in time");
     }
     connection->phase = CONNECTION_CUT;
     shutdown(connection->fd, SHUT_RDWR);
-}
-
-/* is_stuck tells whether the library has left what there is to read where it is, several looks long. */
-static bool is_stuck(struct watched_connection *connection) {
-    uint64_t taken;
-    int waiting = 0;
-
-    if (ioctl(connection->fd, FIONREAD, &waiting) != 0 || waiting <= 0) {
-        connection->idle_looks = 0;
-        return false;
-    }
-    taken = received_bytes(connection->fd) - (uint64_t)waiting;
-    connection->idle_looks = taken == connection->bytes_taken ? connection->idle_looks + 1 : 0;
-    connection->bytes_taken = taken;
-    return connection->idle_looks >= STUCK_LOOKS;
 }
 
 /* check_idle looks at a connection on which no request line was read: idle ones go after the keep-alive time, those on
@@ -158,9 +108,9 @@ static void check_idle(struct watched_connection *connection, const struct conne
         return;
     }
     if (received_bytes(connection->fd) == connection->bytes_received) {
-        cut(connection, NULL);
+        cut(connection, false);
     } else if (!resting || now - connection->since >= quiet_ms + deadlines->headers_ms) {
-        cut(connection, &too_slow);
+        cut(connection, true);
     }
 }
 
@@ -172,19 +122,17 @@ static void check(struct watched_connection *connection, const struct connection
         break;
     case CONNECTION_HEAD:
         if (now - connection->since >= deadlines->headers_ms) {
-            cut(connection, &too_slow);
+            cut(connection, true);
         }
         break;
     case CONNECTION_BODY:
         if (now - connection->since >= deadlines->request_ms) {
-            cut(connection, &too_slow);
-        } else if (is_stuck(connection)) {
-            cut(connection, &stuck);
+            cut(connection, true);
         }
         break;
     case CONNECTION_SENDING:
         if (now >= connection->deadline) {
-            cut(connection, NULL);
+            cut(connection, false);
         }
         break;
     case CONNECTION_WORKING:

@@ -9,6 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "message_syntax.h"
+
+struct connection_watch;
+struct gateway;
+struct gnutls_session_int;
 struct request;
 
 enum connection_phase {
@@ -24,14 +29,19 @@ enum connection_phase {
 struct watched_connection {
     struct watched_connection *previous;
     struct watched_connection *next;
+    const struct connection_watch *watch;
     int fd;
     enum connection_phase phase;
     int64_t since;           /* begin of the phase, or of the request's arrival in HEAD and BODY */
     int64_t deadline;        /* in SENDING */
     uint64_t bytes_received; /* by the kernel, when the phase began */
-    uint64_t bytes_taken;    /* from the kernel, in BODY when somebody looked last */
-    int idle_looks;          /* in BODY, how often nothing was taken although there was something */
     struct request *request; /* in HEAD to SENDING */
+    struct message_syntax syntax;
+    const struct message_fault *fault; /* of the message that ends the connection, or NULL */
+    bool refused;                      /* the fault has been answered */
+    size_t discarded;                  /* bytes read for nothing since then */
+    bool encrypted;
+    struct gnutls_session_int *tls_session; /* once its handshake is done */
 };
 
 struct connection_deadlines {
@@ -45,6 +55,8 @@ struct connection_watch {
     int count;
     int64_t next_look; /* of connection_watch_cut at all connections */
     struct connection_deadlines deadlines;
+    struct gateway *gateway;
+    bool encrypted; /* its connections speak TLS */
 };
 
 /* connection_watch_add begins to watch a new connection. NULL when memory is short. */
@@ -57,11 +69,14 @@ void connection_watch_remove(struct connection_watch *watch, struct watched_conn
 void connection_watch_enter(struct watched_connection *connection, enum connection_phase phase,
                             const struct connection_watch *watch, size_t size);
 
+/* connection_watch_linger shuts a connection that has been answered down after that time, unless the client closes it.
+ */
+void connection_watch_linger(struct watched_connection *connection, int time_ms);
+
 /*
  * connection_watch_cut shuts down the connections whose time is over; where a request was only begun, 408 is written
- * first. It does the same, with 400, where the library neither reads on nor gives up: a line within a chunked body that
- * is longer than the library's buffer makes libmicrohttpd 0.9.75 turn in circles. The HTTP library then sees the end of
- * the stream and cleans up. Call it as often as you like: it looks at the connections ten times a second.
+ * first. The HTTP library then sees the end of the stream and cleans up. Call it as often as you like: it looks at the
+ * connections ten times a second.
  */
 void connection_watch_cut(struct connection_watch *watch);
 

@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "certificate.h"
 #include "checkout_batcher.h"
 #include "clock.h"
 #include "demo_accounts.h"
@@ -26,7 +27,7 @@ struct event_loop {
     int64_t stop_at; /* end of the grace; 0 while serving */
 };
 
-int event_loop_block_signals(void) {
+int event_loop_block_signals(bool hangup_reloads) {
     struct sigaction hangup;
     sigset_t stops;
 
@@ -35,7 +36,10 @@ int event_loop_block_signals(void) {
     sigemptyset(&stops);
     sigaddset(&stops, SIGTERM);
     sigaddset(&stops, SIGINT);
-    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) {
+    if (hangup_reloads) {
+        signal(SIGHUP, SIG_DFL); /* an ignored signal would not be reported */
+        sigaddset(&stops, SIGHUP);
+    } else if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) {
         sigaddset(&stops, SIGHUP); /* under nohup it stays ignored */
     }
     if (sigprocmask(SIG_BLOCK, &stops, NULL) != 0) {
@@ -106,13 +110,26 @@ static const char *name_of(int signal_number) {
     }
 }
 
+/* reload_certificate: with a faulty new one the old one goes on, for a shop that is open is worth more. */
+static void reload_certificate(struct gateway *gateway) {
+    char error[512];
+
+    if (certificate_reload(gateway->certificate, error, sizeof(error))) {
+        log_event(LOG_INFO, "certificate_reloaded", NULL);
+    } else {
+        log_event(LOG_ERROR, "certificate_reload_failed", json_pack("{s:o}", "error", log_text(error)));
+    }
+}
+
 static void read_signal(struct event_loop *loop) {
     struct signalfd_siginfo info;
 
     if (read(loop->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info)) {
         return;
     }
-    if (loop->stop_at == 0) {
+    if (info.ssi_signo == SIGHUP && loop->gateway->certificate != NULL) {
+        reload_certificate(loop->gateway);
+    } else if (loop->stop_at == 0) {
         begin_stop(loop, name_of((int)info.ssi_signo));
     } else {
         loop->stop_at = clock_monotonic_ms();

@@ -4,13 +4,16 @@
 #ifndef SHOP_GATEWAY_EVENT_LOOP_H
 #define SHOP_GATEWAY_EVENT_LOOP_H
 
+#include <stdbool.h>
+
 struct gateway;
 
 /*
  * event_loop_block_signals keeps SIGTERM, SIGINT and SIGHUP from their default action, so that event_loop_run can read
- * them. Call it before any thread is started. Returns the descriptor for event_loop_run, or -1.
+ * them. Call it before any thread is started. hangup_reloads: SIGHUP asks to read the certificate anew, not to stop.
+ * Returns the descriptor for event_loop_run, or -1.
  */
-int event_loop_block_signals(void);
+int event_loop_block_signals(bool hangup_reloads);
 
 /*
  * event_loop_run serves until a signal asks to stop, then lets requests in flight finish for HTTP_SHUTDOWN_GRACE_MS. A

@@ -9,6 +9,7 @@
 #include "hash_thread.h"
 #include "token.h"
 
+struct certificate;
 struct checkout_batcher;
 struct demo_accounts;
 struct http_server;
@@ -25,6 +26,7 @@ struct gateway {
     struct checkout_batcher *checkouts;
     struct hash_thread *hashing;
     struct demo_accounts *demo_accounts;
+    struct certificate *certificate; /* NULL: plain HTTP */
     struct http_server *server;
     struct metrics *metrics;
     struct metrics_endpoint *metrics_endpoint; /* NULL: no port of its own */

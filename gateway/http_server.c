@@ -7,19 +7,25 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "certificate.h"
 #include "connection_watch.h"
 #include "dispatch.h"
+#include "inbound.h"
 #include "log.h"
 #include "request.h"
 
-#define CONNECTION_MEMORY   ((size_t)16 * 1024) /* head of a request and of its answer; more is refused by 431 or 414 */
+#define CONNECTION_MEMORY   ((size_t)16 * 1024) /* more than a head of MESSAGE_HEAD_LIMIT and its answer need */
 #define RESERVED_FILES      64                  /* descriptors left for the database, logs and the like */
 #define LEAST_CONNECTIONS   16
+#define MOST_CONNECTIONS    65536
 #define WATCH_INTERVAL_MS   200
 #define MOST_TURNS_IN_A_RUN 4
-#define LIBRARY_ERROR_TEXT  "Error processing request (HTTP response code is "
+
+/* What GnuTLS is asked for: TLS 1.2 and 1.3 with ciphers of 128 bits and more. */
+#define TLS_PRIORITIES "SECURE128:+SECURE192:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 /* A request body that is refused for its size is still read up to this size, so that the client gets to see the answer:
  * closing at once would reset the connection while it sends. */
@@ -46,6 +52,20 @@ static struct watched_connection *watched_of(struct MHD_Connection *connection) 
     return info != NULL ? info->socket_context : NULL;
 }
 
+/* begin_connection registers a new connection. One that cannot be registered is of no use and is ended. */
+static struct watched_connection *begin_connection(struct http_server *server, int fd) {
+    struct watched_connection *watched = connection_watch_add(&server->watch, fd);
+
+    if (watched != NULL && inbound_register(watched)) {
+        return watched;
+    }
+    shutdown(fd, SHUT_RDWR);
+    if (watched != NULL) {
+        connection_watch_remove(&server->watch, watched);
+    }
+    return NULL;
+}
+
 /* on_connection is called when a connection begins and ends. */
 static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode code) {
@@ -54,8 +74,9 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        *socket_context = info != NULL ? connection_watch_add(&server->watch, info->connect_fd) : NULL;
+        *socket_context = info != NULL ? begin_connection(server, info->connect_fd) : NULL;
     } else if (*socket_context != NULL) {
+        inbound_forget(*socket_context);
         connection_watch_remove(&server->watch, *socket_context);
         *socket_context = NULL;
     }
@@ -99,30 +120,21 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
         request->watched->request = NULL;
         enter(server, request, CONNECTION_RESTING, 0);
     }
-    /* A head that the library refused is logged by on_library_message; one that never became complete is no request. */
+    /* A head that never became complete and was not refused is no request. */
     if (request->phase != REQUEST_HEAD || request->reply.status != 0) {
         request_log(request);
     }
     request_free(request);
 }
 
-/* on_library_message gets the library's messages; the answers that it makes itself are known only from there. */
+/* on_library_message gets the library's messages. */
 static void on_library_message(void *context, const char *format, va_list arguments) {
-    char message[512], request_id[REQUEST_ID_SIZE];
-    unsigned status = 0;
+    char message[512];
 
     (void)context;
-    vsnprintf(message, sizeof(message), format, arguments);
-    message[strcspn(message, "\n")] = '\0';
-    if (strncmp(message, LIBRARY_ERROR_TEXT, strlen(LIBRARY_ERROR_TEXT)) == 0) {
-        status = (unsigned)strtoul(message + strlen(LIBRARY_ERROR_TEXT), NULL, 10);
-        request_id_choose(NULL, request_id);
-        log_event(LOG_INFO, "http_request",
-                  json_pack("{s:s,s:i,s:s}", "requestId", request_id, "status", (int)status, "error",
-                            "the head of the request could not be read"));
-        return;
-    }
     if (log_enabled(LOG_DEBUG)) {
+        vsnprintf(message, sizeof(message), format, arguments);
+        message[strcspn(message, "\n")] = '\0';
         log_event(LOG_DEBUG, "http_library", json_pack("{s:o}", "message", log_text(message)));
     }
 }
@@ -207,10 +219,14 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     return MHD_YES;
 }
 
-/* connections_allowed derives the limit from the descriptors that the process may have. */
+static unsigned reserved_files(const struct gateway *gateway) {
+    return (unsigned)gateway->configuration.shared.db_pool_max + RESERVED_FILES;
+}
+
+/* connections_allowed raises the limit of descriptors as far as the process may, and derives that of connections. */
 static unsigned connections_allowed(const struct gateway *gateway) {
     struct rlimit files;
-    rlim_t reserved = (rlim_t)gateway->configuration.shared.db_pool_max + RESERVED_FILES;
+    rlim_t reserved = reserved_files(gateway);
 
     if (getrlimit(RLIMIT_NOFILE, &files) != 0) {
         return LEAST_CONNECTIONS;
@@ -223,7 +239,7 @@ static unsigned connections_allowed(const struct gateway *gateway) {
     if (files.rlim_cur < reserved + LEAST_CONNECTIONS) {
         return LEAST_CONNECTIONS;
     }
-    return files.rlim_cur - reserved > INT_MAX ? INT_MAX : (unsigned)(files.rlim_cur - reserved);
+    return files.rlim_cur - reserved > MOST_CONNECTIONS ? MOST_CONNECTIONS : (unsigned)(files.rlim_cur - reserved);
 }
 
 /* stall_seconds: a connection on which nothing moves at all is the library's to close. */
@@ -238,41 +254,58 @@ static unsigned stall_seconds(const struct configuration *configuration) {
 
 static struct MHD_Daemon *start_daemon(struct http_server *server, int listener) {
     const unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    const struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
+    const struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)TLS_PRIORITIES},
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)certificate_for_handshake},
+        {MHD_OPTION_END, 0, NULL},
+    };
 
-    return MHD_start_daemon(flags, 0, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_library_message,
-                            server, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT,
-                            server->connection_limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
-                            MHD_OPTION_CONNECTION_TIMEOUT, stall_seconds(&server->gateway->configuration),
-                            MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-                            MHD_OPTION_URI_LOG_CALLBACK, on_first_line, server, MHD_OPTION_NOTIFY_COMPLETED,
-                            on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-                            MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+    return MHD_start_daemon(
+        server->watch.encrypted ? flags | MHD_USE_TLS : flags, 0, NULL, NULL, on_request, server,
+        MHD_OPTION_EXTERNAL_LOGGER, on_library_message, server, MHD_OPTION_LISTEN_SOCKET, listener,
+        MHD_OPTION_CONNECTION_LIMIT, server->connection_limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
+        MHD_OPTION_CONNECTION_TIMEOUT, stall_seconds(&server->gateway->configuration), MHD_OPTION_STRICT_FOR_CLIENT, 0,
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_first_line, server,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_ARRAY, server->watch.encrypted ? tls : plain, MHD_OPTION_END);
+}
+
+/* epoll_of gives the descriptor on which the library waits, or -1. */
+static int epoll_of(struct MHD_Daemon *daemon) {
+    const union MHD_DaemonInfo *info = daemon != NULL ? MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
+
+    return info != NULL ? info->epoll_fd : -1;
 }
 
 struct http_server *http_server_start(struct gateway *gateway, int listener) {
     struct http_server *server = calloc(1, sizeof(*server));
-    const union MHD_DaemonInfo *info;
 
     if (server == NULL) {
         return NULL;
     }
     server->gateway = gateway;
     server->connection_limit = connections_allowed(gateway);
+    server->watch.gateway = gateway;
+    server->watch.encrypted = gateway->certificate != NULL;
     server->watch.deadlines = (struct connection_deadlines){
         .headers_ms = gateway->configuration.http_headers_timeout_ms,
         .request_ms = gateway->configuration.http_request_timeout_ms,
         .keep_alive_ms = gateway->configuration.http_keep_alive_timeout_ms,
     };
-    server->daemon = start_daemon(server, listener);
-    info = server->daemon != NULL ? MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
-    if (info == NULL) {
+    certificate_serve(gateway->certificate);
+    if (inbound_begin((int)(server->connection_limit + reserved_files(gateway)))) {
+        server->daemon = start_daemon(server, listener);
+    }
+    server->epoll_fd = epoll_of(server->daemon);
+    if (server->epoll_fd < 0) {
         if (server->daemon != NULL) {
             MHD_stop_daemon(server->daemon);
         }
+        inbound_end();
         free(server);
         return NULL;
     }
-    server->epoll_fd = info->epoll_fd;
     return server;
 }
 
@@ -319,5 +352,7 @@ bool http_server_busy(const struct http_server *server) {
 
 void http_server_stop(struct http_server *server) {
     MHD_stop_daemon(server->daemon);
+    certificate_serve(NULL);
+    inbound_end();
     free(server);
 }

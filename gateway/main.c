@@ -1,11 +1,14 @@
 /*
  * shop-gateway: HTTP in front of the functions of the extension pg_shop.
  */
+#include <gnutls/gnutls.h>
+#include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "certificate.h"
 #include "checkout_batcher.h"
 #include "clock.h"
 #include "demo_accounts.h"
@@ -39,13 +42,21 @@ static void print_help(void) {
          "  --dump-config   print the settings in force, secrets masked, and exit\n"
          "  --ready         ask the gateway on this machine's PORT whether it is ready\n"
          "  --print-routes  print method, path and authorisation of every route, and exit\n"
-         "  --version       print the version and exit\n"
+         "  --version       print the version, and those of the libraries, and exit\n"
          "  --help          print this and exit\n"
          "\n"
          "exit codes: 0 done (with --ready: ready), 1 failed (with --ready: not ready), 2 wrong usage or settings\n"
          "\n"
          "settings (environment variables; an empty value counts as unset):");
     config_print_help(stdout, configuration_table, configuration_table_size);
+}
+
+/* print_version names the libraries too, as they are at run time. */
+static void print_version(void) {
+    int libpq = PQlibVersion();
+
+    printf("shop-gateway %s\nlibmicrohttpd %s, libpq %d.%d, GnuTLS %s, jansson %s\n", PG_SHOP_VERSION,
+           MHD_get_version(), libpq / 10000, libpq % 10000, gnutls_check_version(NULL), jansson_version_str());
 }
 
 /* print_routes writes the route table, for tools that compare it with other descriptions. */
@@ -128,9 +139,21 @@ static const char *start(struct gateway *gateway, char *error, size_t error_size
         return failure;
     }
     log_event(LOG_INFO, "gateway_started",
-              json_pack("{s:i,s:s,s:s,s:i}", "port", port, "version", PG_SHOP_VERSION, "customerAuth",
-                        configuration->customer_auth, "pid", (int)getpid()));
+              json_pack("{s:i,s:b,s:s,s:s,s:i}", "port", port, "tls", gateway->certificate != NULL, "version",
+                        PG_SHOP_VERSION, "customerAuth", configuration->customer_auth, "pid", (int)getpid()));
     return NULL;
+}
+
+/* load_certificate reads the files of TLS where they are given. Returns NULL, or what failed. */
+static const char *load_certificate(struct gateway *gateway, char *error, size_t error_size) {
+    const struct configuration *configuration = &gateway->configuration;
+
+    if (configuration->tls_cert_file == NULL) {
+        return NULL;
+    }
+    gateway->certificate =
+        certificate_load(configuration->tls_cert_file, configuration->tls_key_file, error, error_size);
+    return gateway->certificate != NULL ? NULL : error;
 }
 
 /* stop ends what start began. What still waits for a hash or the database is answered 503 and given a moment to leave.
@@ -152,7 +175,7 @@ static void stop(struct gateway *gateway) {
 static int serve(struct gateway *gateway) {
     char error[256];
     const char *failure;
-    int signal_fd = event_loop_block_signals();
+    int signal_fd = event_loop_block_signals(gateway->certificate != NULL);
 
     if (signal_fd < 0) {
         return fail("gateway_start_failed", "signals cannot be read", EXIT_FAILURE);
@@ -179,16 +202,29 @@ static int probe(void) {
     if (!config_load(configuration_table, configuration_table_size, &configuration, error, sizeof(error))) {
         return fail("invalid_configuration", error, EXIT_CONFIGURATION);
     }
-    ready = ready_probe(configuration.bind_address, configuration.port);
+    ready = ready_probe(configuration.bind_address, configuration.port, configuration.tls_cert_file != NULL);
     config_free(configuration_table, configuration_table_size, &configuration);
     return ready ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* run_option does what the option (NULL: serve) asks, with the settings read. */
+static int run_option(struct gateway *gateway, const char *option) {
+    if (option == NULL) {
+        return serve(gateway);
+    }
+    if (strcmp(option, "--dump-config") == 0) {
+        config_dump(stdout, configuration_table, configuration_table_size, &gateway->configuration);
+    } else {
+        puts("the settings are valid");
+    }
+    return EXIT_SUCCESS;
 }
 
 /* run_with_configuration reads the settings and does what the option (NULL: serve) asks. */
 static int run_with_configuration(const char *option) {
     struct gateway gateway = {0};
-    char error[256];
-    int code = EXIT_SUCCESS;
+    char error[512];
+    int code;
 
     if (!configuration_read(&gateway.configuration, error, sizeof(error))) {
         return fail("invalid_configuration", error, EXIT_CONFIGURATION);
@@ -201,11 +237,12 @@ static int run_with_configuration(const char *option) {
         .lifetime_seconds = gateway.configuration.jwt_expires_in_seconds,
     };
     snprintf(gateway.store_id, sizeof(gateway.store_id), "%ld", gateway.configuration.shared.store_id);
-    if (option == NULL) {
-        code = serve(&gateway);
-    } else if (strcmp(option, "--dump-config") == 0) {
-        config_dump(stdout, configuration_table, configuration_table_size, &gateway.configuration);
+    if (load_certificate(&gateway, error, sizeof(error)) == NULL) {
+        code = run_option(&gateway, option);
+    } else {
+        code = fail("invalid_configuration", error, EXIT_CONFIGURATION);
     }
+    certificate_free(gateway.certificate);
     configuration_release(&gateway.configuration);
     return code;
 }
@@ -229,7 +266,7 @@ int main(int argc, char **argv) {
         return EXIT_SUCCESS;
     }
     if (strcmp(option, "--version") == 0) {
-        puts("shop-gateway " PG_SHOP_VERSION);
+        print_version();
         return EXIT_SUCCESS;
     }
     if (strcmp(option, "--ready") == 0) {

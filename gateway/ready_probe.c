@@ -1,5 +1,6 @@
 #include "ready_probe.h"
 
+#include <gnutls/gnutls.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,17 +32,34 @@ static int connect_to(const struct addrinfo *address) {
     return fd;
 }
 
+/* A connection to the gateway, plain where session is NULL. */
+struct stream {
+    int fd;
+    gnutls_session_t session;
+};
+
+static bool send_all(const struct stream *stream, const char *text, size_t size) {
+    if (stream->session != NULL) {
+        return gnutls_record_send(stream->session, text, size) == (ssize_t)size;
+    }
+    return send(stream->fd, text, size, MSG_NOSIGNAL) == (ssize_t)size;
+}
+
+static ssize_t receive(const struct stream *stream, char *out, size_t size) {
+    return stream->session != NULL ? gnutls_record_recv(stream->session, out, size) : recv(stream->fd, out, size, 0);
+}
+
 /* ask sends the question and reads the status line. */
-static bool ask(int fd) {
+static bool ask(const struct stream *stream) {
     static const char good[] = "HTTP/1.1 200 ";
     char answer[sizeof(good)] = "";
     size_t received = 0;
 
-    if (send(fd, question, sizeof(question) - 1, MSG_NOSIGNAL) != (ssize_t)sizeof(question) - 1) {
+    if (!send_all(stream, question, sizeof(question) - 1)) {
         return false;
     }
     while (received < sizeof(good) - 1) {
-        ssize_t got = recv(fd, answer + received, sizeof(good) - 1 - received, 0);
+        ssize_t got = receive(stream, answer + received, sizeof(good) - 1 - received);
 
         if (got <= 0) {
             return false;
@@ -51,11 +69,31 @@ static bool ask(int fd) {
     return memcmp(answer, good, sizeof(good) - 1) == 0;
 }
 
+/* ask_encrypted asks within TLS. */
+static bool ask_encrypted(int fd) {
+    gnutls_certificate_credentials_t credentials;
+    struct stream stream = {.fd = fd};
+    bool ready = false;
+
+    if (gnutls_certificate_allocate_credentials(&credentials) < 0) {
+        return false;
+    }
+    if (gnutls_init(&stream.session, GNUTLS_CLIENT) == GNUTLS_E_SUCCESS) {
+        gnutls_transport_set_int(stream.session, fd);
+        ready = gnutls_set_default_priority(stream.session) == GNUTLS_E_SUCCESS &&
+                gnutls_credentials_set(stream.session, GNUTLS_CRD_CERTIFICATE, credentials) == GNUTLS_E_SUCCESS &&
+                gnutls_handshake(stream.session) == GNUTLS_E_SUCCESS && ask(&stream);
+        gnutls_deinit(stream.session);
+    }
+    gnutls_certificate_free_credentials(credentials);
+    return ready;
+}
+
 static bool is_wildcard(const char *address) {
     return address == NULL || strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
 }
 
-bool ready_probe(const char *address, long port) {
+bool ready_probe(const char *address, long port, bool encrypted) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     char port_text[16];
@@ -68,7 +106,7 @@ bool ready_probe(const char *address, long port) {
     }
     fd = connect_to(found);
     if (fd >= 0) {
-        ready = ask(fd);
+        ready = encrypted ? ask_encrypted(fd) : ask(&(struct stream){.fd = fd});
         close(fd);
     }
     freeaddrinfo(found);

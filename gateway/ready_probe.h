@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 /* ready_probe asks GET /ready on a port of an address (NULL or a wildcard: 127.0.0.1), waiting at most 3 s for each
- * step. Returns true for 200. */
-bool ready_probe(const char *address, long port);
+ * step. encrypted: over TLS; whose certificate it is does not matter on the same machine. Returns true for 200. */
+bool ready_probe(const char *address, long port, bool encrypted);
 
 #endif

@@ -96,7 +96,7 @@ shell_files() {
 # program_flags: prints what a compiler needs to read the programs' sources.
 program_flags() {
     echo -std=c11 -D_GNU_SOURCE '-DSHOP_VERSION="0"' '-DPG_SHOP_VERSION="0"' -Icommon -Igateway -Ipoller
-    pkg-config --cflags libmicrohttpd libpq libcurl jansson libjwt libcrypto
+    pkg-config --cflags libmicrohttpd libpq gnutls libcurl jansson libjwt libcrypto
 }
 
 extension_flags() {

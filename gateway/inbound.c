@@ -1,0 +1,168 @@
+#include "inbound.h"
+
+#include <gnutls/gnutls.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "connection_watch.h"
+#include "errmap.h"
+#include "message_syntax.h"
+#include "metrics.h"
+#include "raw_answer.h"
+#include "request.h"
+
+/* After a refusal what still comes is read for nothing, within these bounds: closing at once would reset the
+ * connection, and the client might never see the answer. */
+#define DISCARD_LIMIT  ((size_t)1024 * 1024)
+#define LINGER_TIME_MS 2000
+
+static struct watched_connection **by_descriptor;
+static int descriptor_limit;
+
+typedef ssize_t reader(const struct watched_connection *connection, void *buffer, size_t size);
+
+bool inbound_begin(int limit) {
+    by_descriptor = calloc((size_t)limit, sizeof(struct watched_connection *));
+    descriptor_limit = by_descriptor != NULL ? limit : 0;
+    return by_descriptor != NULL;
+}
+
+void inbound_end(void) {
+    free(by_descriptor);
+    by_descriptor = NULL;
+    descriptor_limit = 0;
+}
+
+static struct watched_connection *find(int fd) {
+    return fd >= 0 && fd < descriptor_limit ? by_descriptor[fd] : NULL;
+}
+
+bool inbound_register(struct watched_connection *connection) {
+    if (connection->fd >= descriptor_limit) {
+        return false;
+    }
+    by_descriptor[connection->fd] = connection;
+    return true;
+}
+
+void inbound_forget(const struct watched_connection *connection) {
+    if (find(connection->fd) == connection) {
+        by_descriptor[connection->fd] = NULL;
+    }
+}
+
+/* begun_request gives the request that has the fault; where the library has not seen it, it is made, so that it is
+ * counted and logged as one. */
+static struct request *begun_request(struct watched_connection *connection) {
+    struct request *request = connection->request;
+    const char *method, *target;
+
+    message_syntax_line(&connection->syntax, &method, &target);
+    if (request == NULL) {
+        request = request_create(connection->watch->gateway, NULL, target);
+    }
+    if (request != NULL && request->method[0] == '\0') {
+        snprintf(request->method, sizeof(request->method), "%s", method);
+    }
+    return request;
+}
+
+/* refuse answers the fault. The library, which was not given the faulty bytes, sees an end of the stream later. */
+static void refuse(struct watched_connection *connection, const struct message_fault *fault) {
+    bool unseen = connection->request == NULL;
+    struct request *request = begun_request(connection);
+
+    connection->fault = fault;
+    connection->refused = true;
+    if (request != NULL) {
+        request_answer_problem(request, fault->status, fault->code, fault->message, NO_RETRY);
+        if (request->reply.body != NULL) {
+            metrics_refused(connection->watch->gateway->metrics, request->reply.body);
+        }
+    }
+    raw_answer_send(connection, request, fault->status, fault->code, fault->message);
+    if (!connection->encrypted) {
+        shutdown(connection->fd, SHUT_WR);
+    }
+    connection_watch_linger(connection, LINGER_TIME_MS);
+    if (unseen && request != NULL) {
+        request_log(request);
+        request_free(request);
+    }
+}
+
+/* discard reads for nothing. Returns as the reader does when nothing is left, 0 for the end of the stream. */
+static ssize_t discard(struct watched_connection *connection, void *buffer, size_t size, reader *read_some) {
+    ssize_t got = 0;
+
+    do {
+        connection->discarded += (size_t)got;
+        if (connection->phase == CONNECTION_CUT || connection->discarded > DISCARD_LIMIT) {
+            return 0;
+        }
+        got = read_some(connection, buffer, size);
+    } while (got > 0);
+    return got;
+}
+
+/* receive reads for the library: what came before a fault, and never the faulty message. */
+static ssize_t receive(struct watched_connection *connection, void *buffer, size_t size, reader *read_some) {
+    const struct message_fault *fault = connection->fault;
+    size_t whole;
+    ssize_t got;
+
+    if (fault == NULL) {
+        got = read_some(connection, buffer, size);
+        if (got <= 0) {
+            return got;
+        }
+        fault = message_syntax_feed(&connection->syntax, buffer, (size_t)got, &whole);
+        if (fault == NULL) {
+            return got;
+        }
+        if (whole > 0) {
+            /* The messages before it are answered first; the end of the stream makes the library read once more. */
+            connection->fault = fault;
+            shutdown(connection->fd, SHUT_RD);
+            return (ssize_t)whole;
+        }
+    }
+    if (!connection->refused) {
+        refuse(connection, fault);
+    }
+    return discard(connection, buffer, size, read_some);
+}
+
+static ssize_t read_plain(const struct watched_connection *connection, void *buffer, size_t size) {
+    return recvfrom(connection->fd, buffer, size, MSG_DONTWAIT, NULL, NULL);
+}
+
+static ssize_t read_encrypted(const struct watched_connection *connection, void *buffer, size_t size) {
+    unsigned char sequence[8];
+
+    return gnutls_record_recv_seq(connection->tls_session, buffer, size, sequence);
+}
+
+/* recv in place of the C library's: see inbound.h. Under TLS it is GnuTLS that reads here, and what it reads is checked
+ * when it is decrypted. */
+ssize_t recv(int fd, void *buffer, size_t size, int flags) {
+    struct watched_connection *connection = find(fd);
+
+    if (connection == NULL || connection->encrypted) {
+        return recvfrom(fd, buffer, size, flags, NULL, NULL);
+    }
+    return receive(connection, buffer, size, read_plain);
+}
+
+/* gnutls_record_recv in place of the library's. That it is called means that the handshake is done. */
+ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t data_size) {
+    struct watched_connection *connection = find(gnutls_transport_get_int(session));
+    unsigned char sequence[8];
+
+    if (connection == NULL) {
+        return gnutls_record_recv_seq(session, data, data_size, sequence);
+    }
+    connection->tls_session = session;
+    return receive(connection, data, data_size, read_encrypted);
+}

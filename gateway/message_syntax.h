@@ -1,0 +1,85 @@
+/*
+ * The syntax of what clients send, checked byte by byte (RFC 9112 sections 2 to 7) before the HTTP library reads it.
+ *
+ * The library is lenient where a proxy in front may read differently (bare line feeds, folded headers, NUL), and what
+ * it refuses itself it answers with a page of HTML. What passes here it takes as it is: the lengths and codings of
+ * bodies that it accepts and should not are refused by framing.h, once the head is read.
+ */
+#ifndef SHOP_GATEWAY_MESSAGE_SYNTAX_H
+#define SHOP_GATEWAY_MESSAGE_SYNTAX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes of the method and the target that are kept, for the log. */
+#define MESSAGE_LINE_KEPT 256
+
+/* Longest request line, its end not counted; RFC 9112 section 3 asks for 8,000 at least. */
+#define MESSAGE_LINE_LIMIT 8190
+
+/*
+ * Largest head. Bytes are counted, and MESSAGE_FIELD_WEIGHT more for each header, query parameter and cookie; those of
+ * cookies twice: this is what the HTTP library needs to hold the head.
+ */
+#define MESSAGE_HEAD_LIMIT   13312
+#define MESSAGE_FIELD_WEIGHT 72
+
+struct message_fault {
+    unsigned status;
+    const char *code;
+    const char *message; /* for the client */
+};
+
+enum message_state {
+    MESSAGE_START, /* between two messages */
+    MESSAGE_METHOD,
+    MESSAGE_TARGET,
+    MESSAGE_VERSION,
+    MESSAGE_LINE_END, /* a carriage return was read */
+    MESSAGE_FIELD_START,
+    MESSAGE_FIELD_NAME,
+    MESSAGE_FIELD_VALUE,
+    MESSAGE_HEAD_END, /* the carriage return of the empty line was read */
+    MESSAGE_BODY,
+    MESSAGE_CHUNK_SIZE,
+    MESSAGE_CHUNK_EXTENSION,
+    MESSAGE_CHUNK_DATA,
+    MESSAGE_CHUNK_END,
+    MESSAGE_OPAQUE, /* the end of the body is not known: framing.h refuses the message and the connection ends */
+};
+
+struct message_syntax {
+    enum message_state state;
+    enum message_state after_line; /* what follows the line feed */
+    bool in_trailer;               /* the fields are those after the last chunk */
+    size_t head_size;              /* so far, see MESSAGE_HEAD_LIMIT */
+    size_t empty_lines;            /* before the message */
+    char name[20];                 /* of the field; longer ones are cut */
+    char value[24];                /* of the field, blanks in front left out; longer ones are cut */
+    size_t name_size;              /* of the whole name */
+    size_t value_size;             /* of the whole value, as kept */
+    bool has_length;               /* a Content-Length was read */
+    bool has_coding;               /* a Transfer-Encoding was read */
+    bool is_chunked;               /* it was exactly "chunked" */
+    bool is_ambiguous;             /* framing.h has something to refuse */
+    uint64_t left;                 /* bytes of the body or the chunk still to come */
+    size_t digits;                 /* of the chunk's size */
+    char line[MESSAGE_LINE_KEPT];  /* method, blank, target: as much as fits, NUL at the end */
+    size_t line_size;              /* of the request line so far */
+    size_t version_size;
+};
+
+/*
+ * message_syntax_feed reads the next bytes of a connection. Returns NULL, or the fault that ends the connection; then
+ * *whole is the number of bytes that belong to the messages before the faulty one (0 when that began in earlier bytes),
+ * and must not be called again. After NULL, *whole is size.
+ */
+const struct message_fault *message_syntax_feed(struct message_syntax *syntax, const char *data, size_t size,
+                                                size_t *whole);
+
+/* message_syntax_line gives method and target of the message being read, cut to what is kept; each may be "". Both
+ * point into the syntax, whose line is cut in two by this. */
+void message_syntax_line(struct message_syntax *syntax, const char **method, const char **target);
+
+#endif

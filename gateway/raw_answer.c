@@ -1,0 +1,72 @@
+#include "raw_answer.h"
+
+#include <gnutls/gnutls.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "connection_watch.h"
+#include "cors.h"
+#include "problem.h"
+#include "request.h"
+
+#define DATE_SIZE 40
+
+/* http_date writes the time as RFC 9110 section 5.6.7 wants it. */
+static void http_date(char out[DATE_SIZE]) {
+    static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    time_t now = time(NULL);
+    struct tm parts;
+
+    gmtime_r(&now, &parts);
+    snprintf(out, DATE_SIZE, "%s, %02d %s %d %02d:%02d:%02d GMT", days[parts.tm_wday], parts.tm_mday % 100,
+             months[parts.tm_mon], parts.tm_year + 1900, parts.tm_hour % 100, parts.tm_min % 100, parts.tm_sec % 100);
+}
+
+/* answer_text makes the bytes; the caller frees them. Returns NULL when memory is short. */
+static char *answer_text(const struct gateway *gateway, const struct request *request, unsigned status,
+                         const char *code, const char *message) {
+    const char *origin = cors_allowed_origin(gateway->configuration.cors_origins, NULL);
+    bool without_body = request != NULL && strcmp(request->method, "HEAD") == 0;
+    char request_id[REQUEST_ID_SIZE], date[DATE_SIZE];
+    char *body, *answer = NULL;
+
+    request_id_choose(request != NULL ? request->request_id : NULL, request_id);
+    http_date(date);
+    body = problem_body(status, code, message, request_id, request != NULL && request_is_api(request));
+    if (body != NULL &&
+        asprintf(&answer,
+                 "HTTP/1.1 %u %s\r\nDate: %s\r\nContent-Type: application/problem+json\r\nX-Request-Id: %s\r\n"
+                 "Cache-Control: no-store\r\n%s%s%sConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
+                 status, problem_title(status), date, request_id, origin != NULL ? "Access-Control-Allow-Origin: " : "",
+                 origin != NULL ? origin : "", origin != NULL ? "\r\n" : "", strlen(body),
+                 without_body ? "" : body) < 0) {
+        answer = NULL;
+    }
+    free(body);
+    return answer;
+}
+
+static void send_text(const struct watched_connection *connection, const char *text) {
+    if (connection->encrypted) {
+        if (connection->tls_session != NULL && gnutls_record_send(connection->tls_session, text, strlen(text)) > 0) {
+            (void)gnutls_bye(connection->tls_session, GNUTLS_SHUT_WR);
+        }
+        return;
+    }
+    (void)send(connection->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void raw_answer_send(struct watched_connection *connection, const struct request *request, unsigned status,
+                     const char *code, const char *message) {
+    char *text = answer_text(connection->watch->gateway, request, status, code, message);
+
+    if (text != NULL) {
+        send_text(connection, text);
+        free(text);
+    }
+}

@@ -1,0 +1,235 @@
+/* What may be sent over a connection, byte by byte. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "message_syntax.h"
+
+#define HEAD "GET /a HTTP/1.1\r\nHost: x\r\n"
+#define POST "POST /a HTTP/1.1\r\nHost: x\r\n"
+
+/* feed reads all at once and then, anew, byte by byte: both must come to the same. Returns the status of the fault, or
+ * 0. */
+static unsigned feed_bytes(const char *data, size_t size, size_t *whole) {
+    struct message_syntax at_once = {0}, by_bytes = {0};
+    const struct message_fault *one = message_syntax_feed(&at_once, data, size, whole);
+    const struct message_fault *other = NULL;
+    size_t i, ignored;
+
+    for (i = 0; i < size && other == NULL; i++) {
+        other = message_syntax_feed(&by_bytes, data + i, 1, &ignored);
+    }
+    assert_ptr_equal(one, other);
+    return one != NULL ? one->status : 0;
+}
+
+static unsigned feed(const char *text) {
+    size_t whole;
+
+    return feed_bytes(text, strlen(text), &whole);
+}
+
+static void ordinary_messages_pass(void **state) {
+    static const char *const messages[] = {
+        HEAD "\r\n",
+        "\r\n\r\n" HEAD "\r\n",
+        HEAD "\r\n" HEAD "\r\n\r\n" HEAD "\r\n",
+        "GET /a?b=%20&c=\xc3\xa9 HTTP/1.0\r\n\r\n",
+        "OPTIONS * HTTP/1.1\r\nHost: x\r\nX-Empty:\r\nX-Blank: \t \r\nX-Latin: \xe9\r\n\r\n",
+        POST "Content-Length: 3 \r\n\r\nabc" HEAD "\r\n",
+        POST "content-length:0\r\n\r\n" HEAD "\r\n",
+        POST "Transfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\nA;x=\"y\"\r\n0123456789\r\n0\r\n\r\n" HEAD "\r\n",
+        POST "Transfer-Encoding: chunked\r\n\r\n0\r\nX-Sum: 1\r\n\r\n" HEAD "\r\n",
+        POST "Content-Length: 5\r\n\r\n\0\r\n\n\x01",
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+        assert_int_equal(feed(messages[i]), 0);
+    }
+}
+
+static void malformed_messages_are_refused(void **state) {
+    static const char *const messages[] = {
+        "\r\n\r\n\r\n" HEAD,
+        "\nGET /a HTTP/1.1\r\n",
+        " GET /a HTTP/1.1\r\n",
+        "G\x01T /a HTTP/1.1\r\n",
+        "G(T /a HTTP/1.1\r\n",
+        "GET  /a HTTP/1.1\r\n",
+        "GET /a  HTTP/1.1\r\n",
+        "GET /a\r\n",
+        "GET /a HTTP/1.1\n",
+        "GET /a HTTP/1.1 \r\n",
+        "GET /a HTTP/1.1\r\r\n",
+        "GET /a http/1.1\r\n",
+        "GET /a HTTP/1.\r\n",
+        "GET /a HTTP/1,1\r\n",
+        "GET /a\tb HTTP/1.1\r\n",
+        "GET /a\x7f HTTP/1.1\r\n",
+        HEAD " folded\r\n",
+        HEAD "\tfolded\r\n",
+        "GET /a HTTP/1.1\r\n Host: x\r\n",
+        HEAD "No-Colon\r\n",
+        HEAD "Blank : x\r\n",
+        HEAD ": x\r\n",
+        HEAD "B\xe9: x\r\n",
+        HEAD "A: b\nC: d\r\n",
+        HEAD "A: b\x01\r\n",
+        HEAD "A: b\x7f\r\n",
+        HEAD "A: b\rC: d\r\n",
+        HEAD "\n",
+        HEAD "\r\r\n",
+        POST "Content-Length: -1\r\n",
+        POST "Content-Length: +1\r\n",
+        POST "Content-Length: 1x\r\n",
+        POST "Content-Length: 0x1\r\n",
+        POST "Content-Length: 1, 1\r\n",
+        POST "Content-Length: \r\n",
+        POST "Content-Length: 99999999999999999999\r\n",
+        POST "Content-Length: 000000000000000000000000000001\r\n",
+        POST "Transfer-Encoding: chunked\r\n\r\n\r\n",
+        POST "Transfer-Encoding: chunked\r\n\r\nx\r\n",
+        POST "Transfer-Encoding: chunked\r\n\r\n-1\r\n",
+        POST "Transfer-Encoding: chunked\r\n\r\n0x1\r\n",
+        POST "Transfer-Encoding: chunked\r\n\r\n1 \r\n",
+        POST "Transfer-Encoding: chunked\r\n\r\n1\n",
+        POST "Transfer-Encoding: chunked\r\n\r\n1;\x01\r\n",
+        POST "Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n",
+        POST "Transfer-Encoding: chunked\r\n\r\n1\r\na\n",
+        POST "Transfer-Encoding: chunked\r\n\r\n0\r\n folded\r\n",
+        POST "Transfer-Encoding: chunked\r\n\r\n0\r\nX: \x01\r\n",
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+        if (feed(messages[i]) != 400) {
+            fail_msg("not refused: %s", messages[i]);
+        }
+    }
+}
+
+static void a_nul_is_refused_wherever_it_stands_in_a_head(void **state) {
+    static const char head[] = "GET /abc?d=e HTTP/1.1\r\nHost: x\r\nX-Name: value\r\n\r\n";
+    char text[sizeof(head)];
+    size_t whole, i;
+
+    (void)state;
+    for (i = 0; i < sizeof(head) - 1; i++) {
+        memcpy(text, head, sizeof(head));
+        text[i] = '\0';
+        assert_int_equal(feed_bytes(text, sizeof(head) - 1, &whole), 400);
+        assert_int_equal(whole, 0);
+    }
+}
+
+static void other_versions_are_refused(void **state) {
+    (void)state;
+    assert_int_equal(feed("GET /a HTTP/2.0\r\n"), 505);
+    assert_int_equal(feed("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 505);
+    assert_int_equal(feed("GET /a HTTP/0.9\r\n"), 505);
+}
+
+/* repeated makes "begin", then count times part, then end; the caller frees it. */
+static char *repeated(const char *begin, const char *part, size_t count, const char *end) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+
+    fputs(begin, out);
+    while (count-- > 0) {
+        fputs(part, out);
+    }
+    fputs(end, out);
+    fclose(out);
+    return text;
+}
+
+static unsigned feed_repeated(const char *begin, const char *part, size_t count, const char *end) {
+    char *text = repeated(begin, part, count, end);
+    unsigned status = feed(text);
+
+    free(text);
+    return status;
+}
+
+static void sizes_are_limited(void **state) {
+    (void)state;
+    assert_int_equal(feed_repeated("GET /", "a", 8000, " HTTP/1.1\r\n\r\n"), 0);
+    assert_int_equal(feed_repeated("GET /", "a", MESSAGE_LINE_LIMIT, " HTTP/1.1\r\n\r\n"), 414);
+    assert_int_equal(feed_repeated("GET /?", "a&", 200, " HTTP/1.1\r\n\r\n"), 414);
+    assert_int_equal(feed_repeated("", "A", MESSAGE_HEAD_LIMIT + 1, ""), 414);
+    assert_int_equal(feed_repeated(HEAD "A: ", "b", 13000, "\r\n\r\n"), 0);
+    assert_int_equal(feed_repeated(HEAD "A: ", "b", MESSAGE_HEAD_LIMIT, "\r\n\r\n"), 431);
+    assert_int_equal(feed_repeated(HEAD "", "A: b\r\n", 160, "\r\n"), 0);
+    assert_int_equal(feed_repeated(HEAD "", "A: b\r\n", 180, "\r\n"), 431);
+    assert_int_equal(feed_repeated(HEAD "Cookie: ", "a=b;", 180, "\r\n\r\n"), 431);
+    assert_int_equal(feed_repeated(HEAD "Cookie: ", "c", 7000, "\r\n\r\n"), 431);
+    assert_int_equal(feed_repeated(POST "Transfer-Encoding: chunked\r\n\r\n", "f", 16, "\r\n"), 413);
+    assert_int_equal(feed_repeated(POST "Transfer-Encoding: chunked\r\n\r\n1;", "x", MESSAGE_HEAD_LIMIT, "\r\n"), 431);
+    assert_int_equal(
+        feed_repeated(POST "Transfer-Encoding: chunked\r\n\r\n", "1\r\na\r\n", 10000, "0\r\n\r\n" HEAD "\r\n"), 0);
+}
+
+/* What framing.h refuses is not taken apart: the connection ends after it. */
+static void nothing_is_read_behind_an_ambiguous_length(void **state) {
+    (void)state;
+    assert_int_equal(feed(POST "Content-Length: 1\r\nContent-Length: 2\r\n\r\n\n\n"), 0);
+    assert_int_equal(feed(POST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n\n\n"), 0);
+    assert_int_equal(feed(POST "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n\n\n"), 0);
+    assert_int_equal(feed(POST "Transfer-Encoding: gzip, chunked\r\n\r\n\n\n"), 0);
+    assert_int_equal(feed(POST "Transfer-Encoding: identity\r\n\r\n\n\n"), 0);
+}
+
+static void what_came_before_a_fault_is_told(void **state) {
+    static const char good[] = POST "Content-Length: 3\r\n\r\nabc";
+    static const char text[] = POST "Content-Length: 3\r\n\r\nabcGET /b HTTP/1.1\nHost: x\r\n\r\n";
+    struct message_syntax syntax = {0};
+    const char *method, *target;
+    size_t whole;
+
+    (void)state;
+    assert_int_equal(feed_bytes(text, sizeof(text) - 1, &whole), 400);
+    assert_int_equal(whole, sizeof(good) - 1);
+    assert_non_null(message_syntax_feed(&syntax, text, sizeof(text) - 1, &whole));
+    message_syntax_line(&syntax, &method, &target);
+    assert_string_equal(method, "GET");
+    assert_string_equal(target, "/b");
+}
+
+static void a_long_line_is_kept_in_part(void **state) {
+    char *text = repeated("GET /", "a", 1000, " HTTP/1.1\r\n");
+    struct message_syntax syntax = {0};
+    const char *method, *target;
+    size_t whole;
+
+    (void)state;
+    assert_null(message_syntax_feed(&syntax, text, strlen(text), &whole));
+    message_syntax_line(&syntax, &method, &target);
+    assert_string_equal(method, "GET");
+    assert_int_equal(strlen(target), MESSAGE_LINE_KEPT - 1 - strlen("GET "));
+    free(text);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ordinary_messages_pass),
+        cmocka_unit_test(malformed_messages_are_refused),
+        cmocka_unit_test(a_nul_is_refused_wherever_it_stands_in_a_head),
+        cmocka_unit_test(other_versions_are_refused),
+        cmocka_unit_test(sizes_are_limited),
+        cmocka_unit_test(nothing_is_read_behind_an_ambiguous_length),
+        cmocka_unit_test(what_came_before_a_fault_is_told),
+        cmocka_unit_test(a_long_line_is_kept_in_part),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

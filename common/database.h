@@ -7,7 +7,8 @@
  * submit.
  *
  * Each call is one statement in autocommit: one call, one transaction. Connections keep no session state beyond
- * protocol-level prepared statements, so the pool works behind PgBouncer in transaction mode where that supports them.
+ * protocol-level prepared statements, and do without these from the moment a server does not know one: so the pool
+ * works behind PgBouncer in transaction mode, whether it supports them or not.
  */
 #ifndef SHOP_COMMON_DATABASE_H
 #define SHOP_COMMON_DATABASE_H

@@ -130,6 +130,16 @@ static void flush(struct database_connection *connection) {
     }
 }
 
+/* hash_of is FNV-1a, to tell texts apart. */
+static uint32_t hash_of(const char *text) {
+    uint32_t hash = 2166136261U;
+
+    for (; *text != '\0'; text++) {
+        hash = (hash ^ (unsigned char)*text) * 16777619U;
+    }
+    return hash;
+}
+
 /* prepared_entry finds the connection's entry of a statement, making it at first use. NULL when memory is short. */
 static struct prepared_statement *prepared_entry(struct database_connection *connection,
                                                  const struct database_statement *statement) {
@@ -147,16 +157,13 @@ static struct prepared_statement *prepared_entry(struct database_connection *con
     }
     connection->prepared = grown;
     grown += connection->prepared_count++;
-    *grown = (struct prepared_statement){.statement = statement};
+    *grown = (struct prepared_statement){.statement = statement, .text_hash = hash_of(statement->sql)};
     return grown;
 }
 
 static void statement_name(const struct prepared_statement *prepared, char out[STATEMENT_NAME_SIZE]) {
-    if (prepared->generation == 0) {
-        snprintf(out, STATEMENT_NAME_SIZE, "%s", prepared->statement->name);
-    } else {
-        snprintf(out, STATEMENT_NAME_SIZE, "%s_%u", prepared->statement->name, prepared->generation);
-    }
+    snprintf(out, STATEMENT_NAME_SIZE, "%s_%08x_%u", prepared->statement->name, (unsigned)prepared->text_hash,
+             prepared->generation);
 }
 
 /* send_call sends the preparation of the connection's call, or the call itself when its statement is prepared. */
@@ -171,7 +178,12 @@ static void send_call(struct database_connection *connection) {
         return;
     }
     statement_name(prepared, name);
-    if (prepared->known) {
+    if (connection->unprepared) {
+        connection->state = STATE_EXECUTING;
+        connection->call_sent = true;
+        sent = PQsendQueryParams(connection->handle, call->statement->sql, call->statement->parameter_count, NULL,
+                                 call->values, NULL, NULL, 0);
+    } else if (prepared->known) {
         connection->state = STATE_EXECUTING;
         connection->call_sent = true;
         sent = PQsendQueryPrepared(connection->handle, name, call->statement->parameter_count, call->values, NULL, NULL,
@@ -256,7 +268,7 @@ static void finish_call(struct database_connection *connection, enum database_ou
 }
 
 /* preparation_done goes on with the call, or finishes it with the server's error. 42P05: the name exists already, as
- * can happen behind a pooler; the names are ours, so it is the same statement. */
+ * happens behind a pooler; its hash makes sure that it is the same statement. */
 static void preparation_done(struct database_connection *connection, bool failed, int64_t now) {
     if (failed && !is_sqlstate(connection->call, "42P05")) {
         finish_call(connection, DATABASE_ERROR, now);
@@ -284,6 +296,7 @@ static void execution_done(struct database_connection *connection, bool failed, 
 
         prepared->known = false;
         prepared->generation += is_sqlstate(call, "0A000") ? 1 : 0;
+        connection->unprepared = connection->unprepared || is_sqlstate(call, "26000");
         call->prepared_again = true;
         database_call_clear_result(call);
         send_call(connection);

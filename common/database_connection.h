@@ -19,6 +19,7 @@ enum connection_state {
 
 struct prepared_statement {
     const struct database_statement *statement;
+    uint32_t text_hash;  /* part of the name on the server: behind a pooler another version's statement may be there */
     unsigned generation; /* part of the name on the server: a stale plan is left behind under its old name */
     bool known;          /* the server has it */
 };
@@ -39,6 +40,7 @@ struct database_connection {
     bool call_sent; /* not just the preparation of its statement: it may have taken effect */
     struct prepared_statement *prepared;
     size_t prepared_count;
+    bool unprepared; /* statements go with their text: a pooler hands out other sessions, which do not know them */
     char farewell[DATABASE_MESSAGE_SIZE]; /* why the server ended an idle connection, where it said so */
 };
 

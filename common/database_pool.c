@@ -34,6 +34,7 @@ struct database_pool {
     int64_t outage_since;
     bool was_connected;
     bool closing;
+    bool unprepared; /* a pooler was noticed: statements go with their text */
     char last_error[DATABASE_MESSAGE_SIZE];
 };
 
@@ -460,6 +461,21 @@ static short readiness_of(const struct database_connection *connection, const st
     return 0;
 }
 
+/* note_pooler: once a pooler between here and the server has handed out a session that does not know a statement,
+ * nothing is prepared any more, on any connection. */
+static void note_pooler(struct database_pool *pool, const struct database_connection *connection) {
+    int i;
+
+    if (pool->unprepared || !connection->unprepared) {
+        return;
+    }
+    pool->unprepared = true;
+    for (i = 0; i < pool->connection_count; i++) {
+        pool->connections[i]->unprepared = true;
+    }
+    log_event(LOG_INFO, "db_pooler_noticed", NULL);
+}
+
 /* handle_sockets lets each connection work whose socket is ready. */
 static void handle_sockets(struct database_pool *pool, const struct pollfd *fds, size_t count, int64_t now) {
     int i;
@@ -476,6 +492,7 @@ static void handle_sockets(struct database_pool *pool, const struct pollfd *fds,
             pool->backoff_ms = FIRST_BACKOFF_MS;
             pool->next_attempt = now;
         }
+        note_pooler(pool, connection);
         take_finished_call(pool, connection, now);
     }
 }
@@ -539,6 +556,7 @@ static void open_connections(struct database_pool *pool, int64_t now) {
             lengthen_backoff(pool, now);
             return;
         }
+        connection->unprepared = pool->unprepared;
         pool->connections[pool->connection_count++] = connection;
     }
 }

@@ -44,7 +44,7 @@ static struct server {
     int port;
     pthread_t thread;
     atomic_bool stop;
-    atomic_int connections, cancels, preparations, executions;
+    atomic_int connections, cancels, preparations, unprepared, executions;
     const char *script[8]; /* for the executions, in their order; then it answers */
     struct client clients[CLIENTS_MAXIMUM];
 } server;
@@ -109,7 +109,7 @@ static void synchronise(struct client *client) {
 
     if (client->parsed) {
         send_message(client->fd, '1', "", 0);
-        atomic_fetch_add(&server.preparations, 1);
+        atomic_fetch_add(client->executed ? &server.unprepared : &server.preparations, 1);
     }
     if (client->executed) {
         number = atomic_fetch_add(&server.executions, 1);
@@ -383,23 +383,38 @@ static void repeats_conflicts_three_times(void **state) {
     database_pool_destroy(pool);
 }
 
-static void prepares_again_what_the_server_forgot(void **state) {
+static void prepares_again_what_no_longer_fits(void **state) {
     struct database_pool *pool = pool_of(server.port, 1, 10, 2000);
     struct outcome outcome;
 
     (void)state;
-    server.script[0] = "26000";
+    server.script[0] = "0A000";
     server.script[1] = ANSWER;
-    server.script[2] = "0A000";
-    server.script[3] = ANSWER;
-    server.script[4] = server.script[5] = "26000";
+    server.script[2] = server.script[3] = "0A000";
     assert_int_equal(call(pool, &once, 5000).outcome, DATABASE_OK);
     assert_int_equal(server.preparations, 2);
-    assert_int_equal(call(pool, &once, 5000).outcome, DATABASE_OK);
-    assert_int_equal(server.preparations, 3);
     outcome = call(pool, &once, 5000); /* a second time in one call: given up */
     assert_int_equal(outcome.outcome, DATABASE_ERROR);
-    assert_string_equal(outcome.sqlstate, "26000");
+    assert_string_equal(outcome.sqlstate, "0A000");
+    assert_int_equal(server.unprepared, 0);
+    database_pool_destroy(pool);
+}
+
+/* A server that does not know what was prepared over the same connection: a pooler switches sessions. */
+static void prepares_nothing_behind_a_pooler(void **state) {
+    struct database_pool *pool = pool_of(server.port, 2, 10, 2000);
+
+    (void)state;
+    server.script[0] = ANSWER;
+    server.script[1] = "26000";
+    server.script[2] = ANSWER;
+    assert_int_equal(call(pool, &once, 5000).outcome, DATABASE_OK);
+    assert_int_equal(server.unprepared, 0);
+    assert_int_equal(call(pool, &once, 5000).outcome, DATABASE_OK);
+    assert_int_equal(server.unprepared, 1);
+    assert_int_equal(call(pool, &repeatable, 5000).outcome, DATABASE_OK);
+    assert_int_equal(server.unprepared, 2);
+    assert_int_equal(server.preparations, 1);
     database_pool_destroy(pool);
 }
 
@@ -551,17 +566,12 @@ static void refuses_quickly_in_a_long_outage(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        WITH_SERVER(answers_and_prepares_once),
-        WITH_SERVER(gives_errors_as_they_are),
-        WITH_SERVER(repeats_conflicts_three_times),
-        WITH_SERVER(prepares_again_what_the_server_forgot),
-        WITH_SERVER(sends_lost_calls_again_where_that_is_harmless),
-        WITH_SERVER(says_so_when_the_effect_is_unknown),
-        WITH_SERVER(gives_up_on_a_silent_server),
-        WITH_SERVER(bounds_the_queue_and_the_wait),
-        WITH_SERVER(uses_several_connections),
-        WITH_SERVER(answers_everything_at_its_end),
-        cmocka_unit_test(refuses_quickly_in_a_long_outage),
+        WITH_SERVER(answers_and_prepares_once),          WITH_SERVER(gives_errors_as_they_are),
+        WITH_SERVER(repeats_conflicts_three_times),      WITH_SERVER(prepares_again_what_no_longer_fits),
+        WITH_SERVER(prepares_nothing_behind_a_pooler),   WITH_SERVER(sends_lost_calls_again_where_that_is_harmless),
+        WITH_SERVER(says_so_when_the_effect_is_unknown), WITH_SERVER(gives_up_on_a_silent_server),
+        WITH_SERVER(bounds_the_queue_and_the_wait),      WITH_SERVER(uses_several_connections),
+        WITH_SERVER(answers_everything_at_its_end),      cmocka_unit_test(refuses_quickly_in_a_long_outage),
     };
 
     log_set_level("error");

@@ -568,11 +568,13 @@ static void note_outage(struct database_pool *pool, int64_t now) {
     if (!pool->outage && !reachable && pool->last_error[0] != '\0') {
         pool->outage = true;
         pool->outage_since = now;
-        log_event(LOG_WARN, "db_connection_lost", json_pack("{s:o}", "error", log_text(pool->last_error)));
+        log_event(LOG_WARN, "db_connection_lost",
+                  json_pack("{s:s,s:o}", "pool", pool->application_name, "error", log_text(pool->last_error)));
     } else if (pool->outage && reachable) {
         pool->outage = false;
-        log_event(LOG_INFO, "db_connection_restored",
-                  json_pack("{s:I}", "outageMs", (json_int_t)(now - pool->outage_since)));
+        log_event(
+            LOG_INFO, "db_connection_restored",
+            json_pack("{s:s,s:I}", "pool", pool->application_name, "outageMs", (json_int_t)(now - pool->outage_since)));
     }
     if (reachable) {
         pool->was_connected = true;

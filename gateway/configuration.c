@@ -1,6 +1,7 @@
 #include "configuration.h"
 
 #include <ctype.h>
+#include <libpq-fe.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,9 @@
 
 const struct setting configuration_table[] = {
     SHARED_SETTING_ROWS(offsetof(struct configuration, shared)),
+    ROW("DATABASE_READ_URL", SETTING_STRING, NULL, 0, 0, NULL, true, database_read_url,
+        "a replica for reads that may be a moment behind (catalogue, lists of orders, statistics), as DATABASE_URL; "
+        "while it is away, the primary answers them"),
     ROW("PORT", SETTING_INTEGER, "3000", 0, 65535, NULL, false, port, "TCP port; 0 picks a free one, see the log"),
     ROW("BIND_ADDRESS", SETTING_STRING, NULL, 0, 0, NULL, false, bind_address,
         "address to listen on; unset: all interfaces, IPv6 and IPv4"),
@@ -152,6 +156,14 @@ static const char *production_fault(const struct configuration *configuration) {
     return NULL;
 }
 
+/* understood_by_libpq tells whether libpq's own parser takes a connection string. */
+static bool understood_by_libpq(const char *text) {
+    PQconninfoOption *options = PQconninfoParse(text, NULL);
+
+    PQconninfoFree(options);
+    return options != NULL;
+}
+
 /* fault_of gives what is wrong with the values taken together, or NULL. */
 static const char *fault_of(const struct configuration *configuration) {
     if (configuration->jwt_secret == NULL) {
@@ -165,6 +177,9 @@ static const char *fault_of(const struct configuration *configuration) {
     }
     if ((configuration->tls_cert_file == NULL) != (configuration->tls_key_file == NULL)) {
         return "TLS_CERT_FILE and TLS_KEY_FILE must be set together";
+    }
+    if (configuration->database_read_url != NULL && !understood_by_libpq(configuration->database_read_url)) {
+        return "DATABASE_READ_URL must be a connection string that libpq understands (URI or key=value)";
     }
     if (!cors_origins_valid(configuration->cors_origins)) {
         return "CORS_ORIGINS must be * or a list of origins such as https://shop.example, separated by commas";

@@ -21,9 +21,9 @@ enum fixed_entry { ENTRY_HTTP, ENTRY_SIGNAL, ENTRY_HASHING, ENTRY_METRICS, FIXED
 struct event_loop {
     struct gateway *gateway;
     int signal_fd;
-    struct pollfd *entries; /* the fixed ones, then the database's */
+    struct pollfd *entries; /* the fixed ones, then the database's, then the replica's */
     size_t capacity;
-    size_t database_count;
+    size_t database_count, replica_count;
     int64_t stop_at; /* end of the grace; 0 while serving */
 };
 
@@ -60,6 +60,9 @@ static int next_timeout(const struct event_loop *loop) {
     const struct gateway *gateway = loop->gateway;
     int timeout = sooner(http_server_timeout_ms(gateway->server), database_pool_timeout_ms(gateway->database));
 
+    if (gateway->replica != NULL) {
+        timeout = sooner(timeout, database_pool_timeout_ms(gateway->replica));
+    }
     timeout = sooner(timeout, metrics_endpoint_timeout_ms(gateway->metrics_endpoint));
     timeout = sooner(timeout, checkout_batcher_timeout_ms(gateway->checkouts));
     timeout = sooner(timeout, demo_accounts_timeout_ms(gateway->demo_accounts));
@@ -79,8 +82,13 @@ static void wait_for_events(struct event_loop *loop) {
         (struct pollfd){.fd = metrics_endpoint_fd(loop->gateway->metrics_endpoint), .events = POLLIN};
     loop->database_count =
         database_pool_pollfds(loop->gateway->database, database, loop->capacity - (size_t)FIXED_ENTRIES);
-    if (poll(loop->entries, (nfds_t)((size_t)FIXED_ENTRIES + loop->database_count), next_timeout(loop)) < 0) {
-        loop->database_count = 0; /* interrupted: nothing is known to be ready */
+    if (loop->gateway->replica != NULL) {
+        loop->replica_count = database_pool_pollfds(loop->gateway->replica, database + loop->database_count,
+                                                    loop->capacity - (size_t)FIXED_ENTRIES - loop->database_count);
+    }
+    if (poll(loop->entries, (nfds_t)((size_t)FIXED_ENTRIES + loop->database_count + loop->replica_count),
+             next_timeout(loop)) < 0) {
+        loop->database_count = loop->replica_count = 0; /* interrupted: nothing is known to be ready */
         loop->entries[ENTRY_SIGNAL].revents = 0;
         loop->entries[ENTRY_HASHING].revents = 0;
     }
@@ -147,6 +155,10 @@ static void turn(struct event_loop *loop) {
     if (loop->entries[ENTRY_HASHING].revents != 0) {
         hash_thread_process(gateway->hashing);
     }
+    if (gateway->replica != NULL) {
+        database_pool_process(gateway->replica, loop->entries + (size_t)FIXED_ENTRIES + loop->database_count,
+                              loop->replica_count);
+    }
     database_pool_process(gateway->database, loop->entries + FIXED_ENTRIES, loop->database_count);
     checkout_batcher_process(gateway->checkouts);
     demo_accounts_process(gateway->demo_accounts);
@@ -161,7 +173,7 @@ static bool finished(const struct event_loop *loop) {
 void event_loop_run(struct gateway *gateway, int signal_fd) {
     struct event_loop loop = {.gateway = gateway, .signal_fd = signal_fd};
 
-    loop.capacity = (size_t)FIXED_ENTRIES + (size_t)gateway->configuration.shared.db_pool_max;
+    loop.capacity = (size_t)FIXED_ENTRIES + 2 * (size_t)gateway->configuration.shared.db_pool_max;
     loop.entries = calloc(loop.capacity, sizeof(*loop.entries));
     if (loop.entries == NULL) {
         return;

@@ -23,6 +23,7 @@ struct gateway {
     struct token_cache *token_cache;
     char store_id[16]; /* the shop of this process, as SQL takes it */
     struct database_pool *database;
+    struct database_pool *replica; /* of DATABASE_READ_URL; NULL: none */
     struct checkout_batcher *checkouts;
     struct hash_thread *hashing;
     struct demo_accounts *demo_accounts;

@@ -220,7 +220,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 }
 
 static unsigned reserved_files(const struct gateway *gateway) {
-    return (unsigned)gateway->configuration.shared.db_pool_max + RESERVED_FILES;
+    return 2 * (unsigned)gateway->configuration.shared.db_pool_max + RESERVED_FILES;
 }
 
 /* connections_allowed raises the limit of descriptors as far as the process may, and derives that of connections. */

@@ -30,6 +30,7 @@
  */
 #define DATABASE_QUEUE_LIMIT   128
 #define DATABASE_WAIT_LIMIT_MS 2000
+#define REPLICA_WAIT_LIMIT_MS  250
 
 #define FLUSH_LIMIT_MS 500
 
@@ -100,6 +101,19 @@ static const char *start_metrics(struct gateway *gateway, char *error, size_t er
     return NULL;
 }
 
+/* replica_pool makes the pool of DATABASE_READ_URL, whose calls hardly wait: the primary is there for them. */
+static struct database_pool *replica_pool(const struct configuration *configuration) {
+    struct database_pool_settings settings = {
+        .conninfo = configuration->database_read_url,
+        .application_name = "shop-gateway-read",
+        .maximum_connections = (int)configuration->shared.db_pool_max,
+        .queue_limit = DATABASE_QUEUE_LIMIT,
+        .wait_limit_ms = REPLICA_WAIT_LIMIT_MS,
+    };
+
+    return database_pool_create(&settings);
+}
+
 /* start opens what serving needs, in the order of its dependencies. Returns NULL, or what failed. */
 static const char *start(struct gateway *gateway, char *error, size_t error_size) {
     const struct configuration *configuration = &gateway->configuration;
@@ -122,6 +136,9 @@ static const char *start(struct gateway *gateway, char *error, size_t error_size
     gateway->token_cache = token_cache_create();
     gateway->metrics = metrics_create();
     gateway->database = database_pool_create(&settings);
+    if (configuration->database_read_url != NULL) {
+        gateway->replica = replica_pool(configuration);
+    }
     gateway->checkouts = checkout_batcher_create(gateway->database, gateway->store_id);
     gateway->hashing = hash_thread_start();
     gateway->demo_accounts = demo_accounts_create(gateway);
@@ -131,7 +148,7 @@ static const char *start(struct gateway *gateway, char *error, size_t error_size
     }
     if (gateway->token_cache == NULL || gateway->metrics == NULL || gateway->database == NULL ||
         gateway->checkouts == NULL || gateway->hashing == NULL || gateway->demo_accounts == NULL ||
-        gateway->server == NULL) {
+        gateway->server == NULL || (gateway->replica == NULL && configuration->database_read_url != NULL)) {
         return "the server could not be started";
     }
     failure = start_metrics(gateway, error, error_size);
@@ -161,6 +178,7 @@ static const char *load_certificate(struct gateway *gateway, char *error, size_t
 static void stop(struct gateway *gateway) {
     metrics_endpoint_stop(gateway->metrics_endpoint);
     hash_thread_stop(gateway->hashing);
+    database_pool_destroy(gateway->replica); /* what it leaves unanswered goes to the primary's pool */
     database_pool_destroy(gateway->database);
     if (gateway->server != NULL) {
         event_loop_flush(gateway, FLUSH_LIMIT_MS);

@@ -38,6 +38,7 @@ struct metrics {
     struct code_metrics codes[CODE_LIMIT];
     size_t code_count;
     uint64_t replays;
+    uint64_t asked_primary;
     uint64_t in_flight;
     double started; /* seconds since 1970 */
 };
@@ -70,6 +71,10 @@ void metrics_free(struct metrics *metrics) {
 
 void metrics_request_began(struct metrics *metrics) {
     metrics->in_flight++;
+}
+
+void metrics_asked_primary(struct metrics *metrics) {
+    metrics->asked_primary++;
 }
 
 static struct route_metrics *metrics_of(struct metrics *metrics, const struct request *request) {
@@ -239,6 +244,23 @@ static void write_database(FILE *out, const struct gateway *gateway) {
     write_value(out, "database_calls_waiting", "gauge", (uint64_t)pool.waiting, "Calls that wait for a connection.");
 }
 
+/* write_replica writes the series of DATABASE_READ_URL, where there is one. */
+static void write_replica(FILE *out, const struct gateway *gateway) {
+    struct database_pool_statistics pool;
+
+    if (gateway->replica == NULL) {
+        return;
+    }
+    pool = database_pool_statistics_of(gateway->replica);
+    write_value(out, "replica_connected", "gauge", database_pool_connected(gateway->replica) ? 1 : 0,
+                "1 while at least one connection to the replica of DATABASE_READ_URL is open.");
+    write_value(out, "replica_connections_open", "gauge", (uint64_t)pool.open, "Open connections to the replica.");
+    write_value(out, "replica_connections_in_use", "gauge", (uint64_t)pool.in_use,
+                "Connections to the replica that work on a call.");
+    write_value(out, "replica_fallbacks_total", "counter", gateway->metrics->asked_primary,
+                "Reads that the replica could not answer, or not find, and that the primary was asked for.");
+}
+
 static void write_checkouts(FILE *out, const struct gateway *gateway) {
     struct checkout_batcher_statistics checkouts = checkout_batcher_statistics_of(gateway->checkouts);
     uint64_t count = 0;
@@ -276,6 +298,7 @@ static void write_all(FILE *out, const struct gateway *gateway) {
                 "Answers that were stored answers to an earlier request with the same Idempotency-Key.");
     write_checkouts(out, gateway);
     write_database(out, gateway);
+    write_replica(out, gateway);
 }
 
 char *metrics_text(const struct gateway *gateway) {

@@ -36,6 +36,7 @@ struct route {
     route_handler *handler;                           /* NULL: the SQL function below, with the arguments below */
     const struct database_statement *statement;       /* answers with a shop.response */
     const struct database_statement *keyed_statement; /* instead, where an Idempotency-Key makes the call repeatable */
+    bool may_lag;                                     /* a replica may answer: what it says may be a moment old */
     bool batched;                                     /* the statement is checkout_statement: several go as one call */
     int timeout_ms;                                   /* of the call; 0: DATABASE_CALL_TIMEOUT_MS */
     const char *log_event;                            /* written when the call succeeds, or NULL */

@@ -8,6 +8,7 @@
 #include "errmap.h"
 #include "log.h"
 #include "problem.h"
+#include "reading.h"
 #include "request.h"
 #include "statements.h"
 #include "text.h"
@@ -112,10 +113,13 @@ static void refuse_type(struct request *request, const struct argument *refused)
     request_answered(request);
 }
 
-void sql_route_submit(struct request *request, const char *const *values) {
-    int timeout_ms = request->route->timeout_ms > 0 ? request->route->timeout_ms : DATABASE_CALL_TIMEOUT_MS;
+static int timeout_of(const struct route *route) {
+    return route->timeout_ms > 0 ? route->timeout_ms : DATABASE_CALL_TIMEOUT_MS;
+}
 
-    database_pool_submit(request->gateway->database, statement_of(request), values, timeout_ms, on_answer, request);
+void sql_route_submit(struct request *request, const char *const *values) {
+    database_pool_submit(request->gateway->database, statement_of(request), values, timeout_of(request->route),
+                         on_answer, request);
 }
 
 void sql_route_call(struct request *request) {
@@ -129,6 +133,8 @@ void sql_route_call(struct request *request) {
         refuse_type(request, refused);
     } else if (route->batched) {
         checkout_batcher_submit(request->gateway->checkouts, values.values, on_row, request);
+    } else if (route->may_lag) {
+        reading_submit(request->gateway, statement, values.values, timeout_of(route), on_answer, request);
     } else {
         sql_route_submit(request, values.values);
     }

@@ -47,6 +47,7 @@ install-extension: extension
 install-programs: gateway poller
 	install -d '$(DESTDIR)$(PREFIX)/bin'
 	install -m 755 gateway/shop-gateway poller/shop-poller '$(DESTDIR)$(PREFIX)/bin'
+	+@$(MAKE) --no-print-directory -C gateway install-swagger-ui
 
 demo:
 	@scripts/demo

@@ -23,7 +23,7 @@ gateway_address() {
     local host
     host=$(gateway_host)
     [[ $host != *:* ]] || host="[$host]"
-    echo "http://$host:${PORT:-3000}"
+    echo "http${TLS_CERT_FILE:+s}://$host:${PORT:-3000}"
 }
 
 # own_cluster: true unless the caller names a database to use.

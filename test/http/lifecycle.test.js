@@ -111,12 +111,14 @@ describe('in production', () => {
   });
 });
 
-describe('--help and --version', () => {
-  const run = (argument) => promisify(execFile)(gatewayProgram, [argument], { env: {} });
+describe('options', () => {
+  const run = (argument, env = {}) => promisify(execFile)(gatewayProgram, [argument], { env });
 
   test('--version prints the version of META.json', async () => {
     const { version } = JSON.parse(await readFile(`${root}/META.json`, 'utf8'));
-    assert.ok((await run('--version')).stdout.includes(version));
+    const { stdout } = await run('--version');
+    assert.ok(stdout.startsWith(`shop-gateway ${version}\n`), stdout);
+    for (const library of ['libmicrohttpd', 'libpq', 'GnuTLS', 'jansson']) assert.match(stdout, new RegExp(`${library} \\d+\\.\\d+`));
   });
 
   test('--help lists every variable', async () => {
@@ -124,13 +126,45 @@ describe('--help and --version', () => {
     for (const variable of ['DATABASE_URL', 'DB_HOST', 'DB_PORT', 'DB_NAME', 'DB_USER', 'DB_PASSWORD', 'DB_POOL_MAX', 'STORE_ID', 'APP_ENV',
       'NODE_ENV', 'LOG_LEVEL', 'PORT', 'BIND_ADDRESS', 'JWT_SECRET', 'JWT_EXPIRES_IN_SECONDS', 'JWT_ISSUER', 'JWT_AUDIENCE',
       'DEMO_ADMIN_PASSWORD', 'DEMO_USER_PASSWORD', 'CUSTOMER_AUTH', 'ALLOW_OPEN_CUSTOMER_ROUTES', 'CORS_ORIGINS', 'HTTP_REQUEST_TIMEOUT_MS',
-      'HTTP_HEADERS_TIMEOUT_MS', 'HTTP_KEEP_ALIVE_TIMEOUT_MS', 'HTTP_SHUTDOWN_GRACE_MS']) {
+      'TLS_CERT_FILE', 'TLS_KEY_FILE', 'DATABASE_READ_URL', 'METRICS_TOKEN', 'METRICS_PORT', 'DOCS_DIR', 'HTTP_HEADERS_TIMEOUT_MS', 'HTTP_KEEP_ALIVE_TIMEOUT_MS', 'HTTP_SHUTDOWN_GRACE_MS']) {
       assert.match(stdout, new RegExp(`\\b${variable}\\b`));
     }
   });
 
-  test('an unknown option is refused', async () => {
-    await assert.rejects(run('--nothing'));
+  test('an unknown option is refused, and so are two', async () => {
+    await assert.rejects(run('--nothing'), { code: 2 });
+    await assert.rejects(promisify(execFile)(gatewayProgram, ['--help', '--version'], { env: {} }), { code: 2 });
+  });
+
+  test('--check-config says whether the settings are valid, and starts nothing', async () => {
+    const settings = gatewayEnvironment(database, 0);
+    assert.match((await run('--check-config', settings)).stdout, /valid/);
+    await assert.rejects(run('--check-config', { ...settings, PORT: 'x' }), (error) => error.code === 2 && /PORT/.test(error.stderr));
+    await assert.rejects(run('--check-config', {}), { code: 2 });
+  });
+
+  test('--dump-config prints what is in force, defaults too, and no secret', async () => {
+    const { stdout } = await run('--dump-config', gatewayEnvironment(database, 3210, {
+      DB_PASSWORD: 'a-database-password', METRICS_TOKEN: 'the-token-of-the-metrics', DEMO_ADMIN_PASSWORD: 'a-demo-password',
+      DATABASE_READ_URL: 'postgresql://u:a-replica-password@h/d', HTTP_KEEP_ALIVE_TIMEOUT_MS: '7000' }));
+    const values = Object.fromEntries(stdout.trimEnd().split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
+    assert.equal(values.PORT, '3210');
+    assert.equal(values.DB_POOL_MAX, '20');
+    assert.equal(values.HTTP_HEADERS_TIMEOUT_MS, '8000', 'what follows from another setting is resolved');
+    for (const name of ['DATABASE_URL', 'DATABASE_READ_URL', 'DB_PASSWORD', 'JWT_SECRET', 'METRICS_TOKEN', 'DEMO_ADMIN_PASSWORD', 'DEMO_USER_PASSWORD']) {
+      assert.equal(values[name], '****', name);
+    }
+    assert.doesNotMatch(stdout, new RegExp(`a-database-password|the-token|a-demo|a-replica|user123|${jwtSecret}`));
+  });
+
+  test('--ready tells by its exit code', async () => {
+    const gateway = await Gateway.start(database);
+    const where = { PORT: String(gateway.port), BIND_ADDRESS: '127.0.0.1' };
+    await run('--ready', where);
+    await run('--ready', { PORT: String(gateway.port) });
+    await gateway.stop();
+    await assert.rejects(run('--ready', where), { code: 1 });
+    await assert.rejects(run('--ready', { PORT: 'x' }), { code: 2 });
   });
 });
 

@@ -1,6 +1,7 @@
 // GET /openapi.json and GET /docs, with and without Swagger UI.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { document, operations } from '../lib/contract.js';
 import { Gateway } from '../lib/gateway.js';
@@ -22,6 +23,36 @@ function assertSafe({ headers }) {
   assert.equal(headers['x-content-type-options'], 'nosniff');
   assert.equal(headers['referrer-policy'], 'no-referrer');
 }
+
+describe('the files of Swagger UI', () => {
+  const install = (to, more = {}) =>
+    spawnSync('make', ['-C', `${root}/gateway`, 'install-swagger-ui', `DESTDIR=${to}`, 'PREFIX=/usr'], { encoding: 'utf8', env: { ...process.env, ...more } });
+
+  test('are installed by make, so that /docs shows them without a network', async () => {
+    const folder = mkdtempSync(`${scratch}/installed-`);
+    const made = install(folder);
+    assert.equal(made.status, 0, made.stderr);
+    const gateway = await Gateway.start(shop.database, { DOCS_DIR: `${folder}/usr/share/pg_shop/swagger-ui` });
+    try {
+      assert.match((await gateway.get('/docs')).text, /swagger-ui-bundle\.js/);
+      assert.equal((await gateway.get('/docs/swagger-ui-bundle.js')).status, 200);
+    } finally {
+      await gateway.stop();
+    }
+  });
+
+  test('are left out with a word about it where npm cannot fetch them', () => {
+    const folder = mkdtempSync(`${scratch}/without-`);
+    writeFileSync(`${folder}/npm`, '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+    cpSync(`${root}/gateway/Makefile`, `${folder}/Makefile`);
+    cpSync(`${root}/gateway/swagger-ui`, `${folder}/swagger-ui`, { recursive: true });
+    const made = spawnSync('make', ['-C', folder, 'install-swagger-ui', `DESTDIR=${folder}/to`], {
+      encoding: 'utf8', env: { ...process.env, PATH: `${folder}:${process.env.PATH}` } });
+    assert.equal(made.status, 0, made.stderr);
+    assert.match(made.stderr, /Swagger UI is left out/);
+    assert.equal(existsSync(`${folder}/to`), false);
+  });
+});
 
 describe('GET /openapi.json', () => {
   test('is the document, with the version of META.json', async () => {

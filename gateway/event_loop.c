@@ -15,6 +15,7 @@
 #include "http_server.h"
 #include "log.h"
 #include "metrics_endpoint.h"
+#include "reading.h"
 
 enum fixed_entry { ENTRY_HTTP, ENTRY_SIGNAL, ENTRY_HASHING, ENTRY_METRICS, FIXED_ENTRIES };
 
@@ -65,6 +66,7 @@ static int next_timeout(const struct event_loop *loop) {
     }
     timeout = sooner(timeout, metrics_endpoint_timeout_ms(gateway->metrics_endpoint));
     timeout = sooner(timeout, checkout_batcher_timeout_ms(gateway->checkouts));
+    timeout = sooner(timeout, reading_lanes_timeout_ms(gateway->readings));
     timeout = sooner(timeout, demo_accounts_timeout_ms(gateway->demo_accounts));
     if (loop->stop_at != 0) {
         timeout = sooner(timeout, clock_remaining_ms(loop->stop_at, clock_monotonic_ms()));
@@ -161,6 +163,7 @@ static void turn(struct event_loop *loop) {
     }
     database_pool_process(gateway->database, loop->entries + FIXED_ENTRIES, loop->database_count);
     checkout_batcher_process(gateway->checkouts);
+    reading_lanes_process(gateway->readings);
     demo_accounts_process(gateway->demo_accounts);
     http_server_run(gateway->server);
     metrics_endpoint_run(gateway->metrics_endpoint);

@@ -15,6 +15,7 @@ struct demo_accounts;
 struct http_server;
 struct metrics;
 struct metrics_endpoint;
+struct reading_lanes;
 struct token_cache;
 
 struct gateway {
@@ -25,6 +26,7 @@ struct gateway {
     struct database_pool *database;
     struct database_pool *replica; /* of DATABASE_READ_URL; NULL: none */
     struct checkout_batcher *checkouts;
+    struct reading_lanes *readings;
     struct hash_thread *hashing;
     struct demo_accounts *demo_accounts;
     struct certificate *certificate; /* NULL: plain HTTP */

@@ -19,6 +19,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "metrics_endpoint.h"
+#include "reading.h"
 #include "ready_probe.h"
 #include "token_cache.h"
 #include "routes.h"
@@ -140,6 +141,7 @@ static const char *start(struct gateway *gateway, char *error, size_t error_size
         gateway->replica = replica_pool(configuration);
     }
     gateway->checkouts = checkout_batcher_create(gateway->database, gateway->store_id);
+    gateway->readings = reading_lanes_create(gateway);
     gateway->hashing = hash_thread_start();
     gateway->demo_accounts = demo_accounts_create(gateway);
     gateway->server = http_server_start(gateway, listener);
@@ -147,8 +149,9 @@ static const char *start(struct gateway *gateway, char *error, size_t error_size
         close(listener);
     }
     if (gateway->token_cache == NULL || gateway->metrics == NULL || gateway->database == NULL ||
-        gateway->checkouts == NULL || gateway->hashing == NULL || gateway->demo_accounts == NULL ||
-        gateway->server == NULL || (gateway->replica == NULL && configuration->database_read_url != NULL)) {
+        gateway->checkouts == NULL || gateway->readings == NULL || gateway->hashing == NULL ||
+        gateway->demo_accounts == NULL || gateway->server == NULL ||
+        (gateway->replica == NULL && configuration->database_read_url != NULL)) {
         return "the server could not be started";
     }
     failure = start_metrics(gateway, error, error_size);
@@ -178,6 +181,7 @@ static const char *load_certificate(struct gateway *gateway, char *error, size_t
 static void stop(struct gateway *gateway) {
     metrics_endpoint_stop(gateway->metrics_endpoint);
     hash_thread_stop(gateway->hashing);
+    reading_lanes_end(gateway->readings);
     database_pool_destroy(gateway->replica); /* what it leaves unanswered goes to the primary's pool */
     database_pool_destroy(gateway->database);
     if (gateway->server != NULL) {
@@ -185,6 +189,7 @@ static void stop(struct gateway *gateway) {
         http_server_stop(gateway->server);
     }
     checkout_batcher_free(gateway->checkouts);
+    reading_lanes_free(gateway->readings);
     demo_accounts_free(gateway->demo_accounts);
     metrics_free(gateway->metrics);
     token_cache_free(gateway->token_cache);

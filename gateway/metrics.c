@@ -9,6 +9,7 @@
 #include "checkout_batcher.h"
 #include "clock.h"
 #include "problem.h"
+#include "reading.h"
 #include "request.h"
 #include "version.h"
 
@@ -299,6 +300,8 @@ static void write_all(FILE *out, const struct gateway *gateway) {
     write_checkouts(out, gateway);
     write_database(out, gateway);
     write_replica(out, gateway);
+    write_value(out, "reads_waiting", "gauge", (uint64_t)reading_lanes_waiting(gateway->readings),
+                "Reads that wait to be sent together in the next call.");
 }
 
 char *metrics_text(const struct gateway *gateway) {

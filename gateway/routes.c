@@ -51,9 +51,9 @@ static const struct route table[] = {
     {.method = "POST", .path = "/auth/login", .body = BODY_REQUIRED, .handler = login_handle},
 
     /* Catalogue. */
-    {.method = "GET", .path = "/products", .statement = &list_products_statement, .may_lag = true,
+    {.method = "GET", .path = "/products", .statement = &list_products_statement, .reading = &list_products_reading,
      .arguments = {STORE, PAGE_START("after"), PAGE_LENGTH, REQUEST_ID}},
-    {.method = "GET", .path = "/products/:id", .statement = &get_product_statement, .may_lag = true,
+    {.method = "GET", .path = "/products/:id", .statement = &get_product_statement, .reading = &get_product_reading,
      .arguments = {STORE, PATH_ID("id"), REQUEST_ID}},
     {.method = "POST", .path = "/admin/products", .access = ACCESS_ADMIN, .body = BODY_REQUIRED,
      .statement = &create_product_statement,
@@ -98,7 +98,7 @@ static const struct route table[] = {
     {.method = "POST", .path = "/orders/:id/cancel", .access = ACCESS_CUSTOMER_OR_ADMIN, .body = BODY_OPTIONAL,
      .statement = &cancel_order_statement,
      .arguments = {STORE, ACTOR_ID, IS_ADMIN, PATH_ID("id"), BODY_TEXT("reason"), ACTOR, REQUEST_ID}},
-    {.method = "GET", .path = "/admin/orders", .access = ACCESS_ADMIN, .statement = &list_all_orders_statement, .may_lag = true,
+    {.method = "GET", .path = "/admin/orders", .access = ACCESS_ADMIN, .statement = &list_all_orders_statement, .reading = &list_all_orders_reading,
      .arguments = {STORE, QUERY_TEXT("status"), PAGE_START("before"), PAGE_LENGTH, REQUEST_ID}},
     {.method = "POST", .path = "/admin/orders/:id/fulfil", .access = ACCESS_ADMIN, .body = BODY_OPTIONAL,
      .statement = &fulfil_order_statement,
@@ -112,11 +112,11 @@ static const struct route table[] = {
     {.method = "POST", .path = "/api/orders", .body = BODY_REQUIRED,
      .statement = &accept_order_statement, .keyed_statement = &accept_order_keyed_statement,
      .arguments = {STORE, WHOLE_BODY, KEY, REQUEST_ID, TRACEPARENT}},
-    {.method = "GET", .path = "/api/orders", .statement = &list_intake_orders_statement, .may_lag = true,
+    {.method = "GET", .path = "/api/orders", .statement = &list_intake_orders_statement, .reading = &list_intake_orders_reading,
      .arguments = {STORE, QUERY_LENIENT("page"), QUERY_LENIENT("limit"), QUERY_TEXT("after"), REQUEST_ID}},
     {.method = "GET", .path = "/api/orders/:orderId", .statement = &get_intake_order_statement,
      .arguments = {STORE, PATH_TEXT("orderId"), REQUEST_ID}},
-    {.method = "GET", .path = "/api/stats", .statement = &order_statistics_statement, .may_lag = true,
+    {.method = "GET", .path = "/api/stats", .statement = &order_statistics_statement, .reading = &order_statistics_reading,
      .arguments = {STORE, REQUEST_ID}},
 
     /* Operations. */

@@ -22,6 +22,7 @@ enum route_body {
     BODY_RAW,      /* kept as it comes; the handler reads it */
 };
 
+struct reading_statements;
 struct request;
 
 /* A route that is not a single SQL call. It answers the request, at once or later. */
@@ -36,7 +37,7 @@ struct route {
     route_handler *handler;                           /* NULL: the SQL function below, with the arguments below */
     const struct database_statement *statement;       /* answers with a shop.response */
     const struct database_statement *keyed_statement; /* instead, where an Idempotency-Key makes the call repeatable */
-    bool may_lag;                                     /* a replica may answer: what it says may be a moment old */
+    const struct reading_statements *reading;         /* instead of statement: a read that may be a moment behind */
     bool batched;                                     /* the statement is checkout_statement: several go as one call */
     int timeout_ms;                                   /* of the call; 0: DATABASE_CALL_TIMEOUT_MS */
     const char *log_event;                            /* written when the call succeeds, or NULL */

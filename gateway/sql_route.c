@@ -133,8 +133,8 @@ void sql_route_call(struct request *request) {
         refuse_type(request, refused);
     } else if (route->batched) {
         checkout_batcher_submit(request->gateway->checkouts, values.values, on_row, request);
-    } else if (route->may_lag) {
-        reading_submit(request->gateway, statement, values.values, timeout_of(route), on_answer, request);
+    } else if (route->reading != NULL) {
+        reading_submit(request->gateway->readings, route->reading, values.values, timeout_of(route), on_row, request);
     } else {
         sql_route_submit(request, values.values);
     }

@@ -106,3 +106,20 @@ const struct database_statement verify_statement = {
     " false, NULL::pg_catalog.int8, NULL::pg_catalog.int4, NULL::pg_catalog.text"
     " FROM shop.verify($1::pg_catalog.int4)",
     1, true};
+
+/* MANY selects from a function once for each element of a JSON array, in the array's order; ELEMENT is a value of it.
+ */
+#define MANY(function, arguments)                                                                                      \
+    "SELECT answer.status, answer.body, answer.replayed, answer.order_id, answer.retry_after, answer.location"         \
+    " FROM pg_catalog.json_array_elements($2::pg_catalog.json) WITH ORDINALITY AS call (given, place),"                \
+    " LATERAL shop." function "($1::pg_catalog.int4" arguments ") AS answer ORDER BY call.place"
+#define ELEMENT(place, type) ",pg_catalog.json_array_element_text(call.given, " #place ")::pg_catalog." type
+
+static const struct database_statement get_product_many_statement = {
+    "get_product_many", MANY("get_product", ELEMENT(0, "int8") ELEMENT(1, "text")), 2, true};
+
+const struct reading_statements list_products_reading = {&list_products_statement, NULL};
+const struct reading_statements get_product_reading = {&get_product_statement, &get_product_many_statement};
+const struct reading_statements list_all_orders_reading = {&list_all_orders_statement, NULL};
+const struct reading_statements list_intake_orders_reading = {&list_intake_orders_statement, NULL};
+const struct reading_statements order_statistics_reading = {&order_statistics_statement, NULL};

@@ -5,6 +5,7 @@
 #define SHOP_GATEWAY_STATEMENTS_H
 
 #include "database.h"
+#include "reading.h"
 
 /* The columns of shop.response, in the order in which RESPONSE_COLUMNS names them. */
 enum response_column {
@@ -54,6 +55,13 @@ extern const struct database_statement redrive_statement;
 extern const struct database_statement discard_statement;
 
 extern const struct database_statement receive_payment_event_statement;
+
+/* Reads that may be a moment behind. */
+extern const struct reading_statements list_products_reading;
+extern const struct reading_statements get_product_reading;
+extern const struct reading_statements list_all_orders_reading;
+extern const struct reading_statements list_intake_orders_reading;
+extern const struct reading_statements order_statistics_reading;
 
 /* A report in the shape of a shop.response: 200 and an array of {check, subject, detail}. */
 extern const struct database_statement verify_statement;

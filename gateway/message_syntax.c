@@ -204,7 +204,9 @@ static const struct message_fault *on_head_end(struct message_syntax *syntax, un
     }
     if (syntax->in_trailer) {
         begin(syntax);
-    } else if (syntax->is_ambiguous || (syntax->has_coding && !syntax->is_chunked)) {
+        return NULL;
+    }
+    if (syntax->is_ambiguous || (syntax->has_coding && !syntax->is_chunked)) {
         syntax->state = MESSAGE_OPAQUE;
     } else if (syntax->is_chunked) {
         syntax->state = MESSAGE_CHUNK_SIZE;

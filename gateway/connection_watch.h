@@ -37,6 +37,7 @@ struct watched_connection {
     uint64_t bytes_received; /* by the kernel, when the phase began */
     struct request *request; /* in HEAD to SENDING */
     struct message_syntax syntax;
+    bool checked;                      /* bytes went through it */
     const struct message_fault *fault; /* of the message that ends the connection, or NULL */
     bool refused;                      /* the fault has been answered */
     size_t discarded;                  /* bytes read for nothing since then */
@@ -56,7 +57,8 @@ struct connection_watch {
     int64_t next_look; /* of connection_watch_cut at all connections */
     struct connection_deadlines deadlines;
     struct gateway *gateway;
-    bool encrypted; /* its connections speak TLS */
+    bool encrypted;   /* its connections speak TLS */
+    bool for_metrics; /* they come over METRICS_PORT */
 };
 
 /* connection_watch_add begins to watch a new connection. NULL when memory is short. */

@@ -1,5 +1,6 @@
 #include "dispatch.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "authentication.h"
@@ -22,6 +23,22 @@ static void answer_preflight(struct request *request) {
     request->reply.is_preflight = true;
     request->reply.cors_headers = cors_request_headers(request_header(request, "Access-Control-Request-Headers"));
     routes_allowed_methods(&request->target, request->reply.allow);
+}
+
+/* find_metrics sets the route of METRICS_PORT, which knows one path and no preflight: no page of another origin may
+ * read it. */
+static void find_metrics(struct request *request) {
+    bool path_known;
+
+    if (request->target.path == NULL || strcmp(request->target.path, "/metrics") != 0) {
+        refuse(request, MHD_HTTP_NOT_FOUND, "not_found", "Not found");
+        return;
+    }
+    request->route = routes_find(request->method, &request->target, &request->sources, &path_known);
+    if (request->route == NULL) {
+        refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed");
+        snprintf(request->reply.allow, sizeof(request->reply.allow), "GET, HEAD");
+    }
 }
 
 /* find_route sets the request's route, or refuses with 404 or 405. */
@@ -66,24 +83,20 @@ static void refuse_while_stopping(struct request *request) {
     }
 }
 
-void dispatch_head(struct request *request, const char *method, const char *version) {
-    const char *fault;
-
-    framing_read(request->connection, method, version, &request->framing);
+void dispatch_head(struct request *request) {
+    framing_read(request->connection, &request->framing);
     request_id_choose(request_header(request, "X-Request-Id"), request->request_id);
-    fault = framing_fault(&request->framing);
-    if (fault == NULL) {
-        fault = request->target_fault;
-    }
-    if (fault != NULL) {
-        refuse(request, MHD_HTTP_BAD_REQUEST, "bad_request", fault);
+    if (request->target_fault != NULL) {
+        refuse(request, MHD_HTTP_BAD_REQUEST, "bad_request", request->target_fault);
         return;
     }
-    if (strcmp(request->method, "OPTIONS") == 0) {
+    if (request->for_metrics) {
+        find_metrics(request);
+    } else if (strcmp(request->method, "OPTIONS") == 0) {
         answer_preflight(request);
-        return;
+    } else {
+        find_route(request);
     }
-    find_route(request);
     if (request->reply.status == 0) {
         refuse_while_stopping(request);
     }

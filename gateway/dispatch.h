@@ -1,14 +1,13 @@
 /*
- * What a request goes through, in order: framing, path, method, authorisation, body, then its route.
+ * What a request goes through, in order: path, method, authorisation, body, then its route.
  */
 #ifndef SHOP_GATEWAY_DISPATCH_H
 #define SHOP_GATEWAY_DISPATCH_H
 
 struct request;
 
-/* dispatch_head decides what the head alone allows to decide; a refusal is set as the request's reply. method and
- * version: as the library gives them, in the connection's buffer. */
-void dispatch_head(struct request *request, const char *method, const char *version);
+/* dispatch_head decides what the head alone allows to decide; a refusal is set as the request's reply. */
+void dispatch_head(struct request *request);
 
 /* dispatch_complete serves the complete request: its phase is REQUEST_ANSWERED when it returns, or becomes so later by
  * request_answered. */

@@ -14,7 +14,6 @@
 #include "gateway.h"
 #include "http_server.h"
 #include "log.h"
-#include "metrics_endpoint.h"
 #include "reading.h"
 
 enum fixed_entry { ENTRY_HTTP, ENTRY_SIGNAL, ENTRY_HASHING, ENTRY_METRICS, FIXED_ENTRIES };
@@ -64,7 +63,7 @@ static int next_timeout(const struct event_loop *loop) {
     if (gateway->replica != NULL) {
         timeout = sooner(timeout, database_pool_timeout_ms(gateway->replica));
     }
-    timeout = sooner(timeout, metrics_endpoint_timeout_ms(gateway->metrics_endpoint));
+    timeout = sooner(timeout, http_server_timeout_ms(gateway->metrics_server));
     timeout = sooner(timeout, checkout_batcher_timeout_ms(gateway->checkouts));
     timeout = sooner(timeout, reading_lanes_timeout_ms(gateway->readings));
     timeout = sooner(timeout, demo_accounts_timeout_ms(gateway->demo_accounts));
@@ -81,7 +80,7 @@ static void wait_for_events(struct event_loop *loop) {
     loop->entries[ENTRY_SIGNAL] = (struct pollfd){.fd = loop->signal_fd, .events = POLLIN};
     loop->entries[ENTRY_HASHING] = (struct pollfd){.fd = hash_thread_fd(loop->gateway->hashing), .events = POLLIN};
     loop->entries[ENTRY_METRICS] =
-        (struct pollfd){.fd = metrics_endpoint_fd(loop->gateway->metrics_endpoint), .events = POLLIN};
+        (struct pollfd){.fd = http_server_fd(loop->gateway->metrics_server), .events = POLLIN};
     loop->database_count =
         database_pool_pollfds(loop->gateway->database, database, loop->capacity - (size_t)FIXED_ENTRIES);
     if (loop->gateway->replica != NULL) {
@@ -166,7 +165,7 @@ static void turn(struct event_loop *loop) {
     reading_lanes_process(gateway->readings);
     demo_accounts_process(gateway->demo_accounts);
     http_server_run(gateway->server);
-    metrics_endpoint_run(gateway->metrics_endpoint);
+    http_server_run(gateway->metrics_server);
 }
 
 static bool finished(const struct event_loop *loop) {

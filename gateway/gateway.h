@@ -14,7 +14,6 @@ struct checkout_batcher;
 struct demo_accounts;
 struct http_server;
 struct metrics;
-struct metrics_endpoint;
 struct reading_lanes;
 struct token_cache;
 
@@ -32,9 +31,9 @@ struct gateway {
     struct certificate *certificate; /* NULL: plain HTTP */
     struct http_server *server;
     struct metrics *metrics;
-    struct metrics_endpoint *metrics_endpoint; /* NULL: no port of its own */
-    int64_t started_us;                        /* clock_monotonic_us */
-    bool stopping;                             /* after SIGTERM: what comes now is refused */
+    struct http_server *metrics_server; /* of METRICS_PORT; NULL: none */
+    int64_t started_us;                 /* clock_monotonic_us */
+    bool stopping;                      /* after SIGTERM: what comes now is refused */
 };
 
 /* How long one call to the database may take, waiting for a connection included. */

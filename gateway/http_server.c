@@ -17,10 +17,11 @@
 #include "log.h"
 #include "request.h"
 
-#define CONNECTION_MEMORY   ((size_t)16 * 1024) /* more than a head of MESSAGE_HEAD_LIMIT and its answer need */
+#define CONNECTION_MEMORY   ((size_t)19 * 1024) /* more than a head of MESSAGE_HEAD_LIMIT and its answer need */
 #define RESERVED_FILES      64                  /* descriptors left for the database, logs and the like */
 #define LEAST_CONNECTIONS   16
 #define MOST_CONNECTIONS    65536
+#define METRICS_CONNECTIONS 16
 #define WATCH_INTERVAL_MS   200
 #define MOST_TURNS_IN_A_RUN 4
 
@@ -91,16 +92,22 @@ static void enter(struct http_server *server, struct request *request, enum conn
 /* on_first_line makes the request as soon as its first line is known. */
 static void *on_first_line(void *context, const char *uri, struct MHD_Connection *connection) {
     struct http_server *server = context;
-    struct request *request = request_create(server->gateway, connection, uri);
+    struct watched_connection *watched = watched_of(connection);
+    struct request *request;
 
+    if (watched == NULL || !watched->checked) {
+        /* Nothing may be served that message_syntax has not read. */
+        log_event(LOG_ERROR, "http_unchecked", json_pack("{s:s}", "error", "the HTTP library reads past inbound.c"));
+        return NULL;
+    }
+    request = request_create(server->gateway, connection, uri);
     if (request == NULL) {
         return NULL;
     }
-    request->watched = watched_of(connection);
-    if (request->watched != NULL) {
-        request->watched->request = request;
-        enter(server, request, CONNECTION_HEAD, 0);
-    }
+    request->for_metrics = server->watch.for_metrics;
+    request->watched = watched;
+    watched->request = request;
+    enter(server, request, CONNECTION_HEAD, 0);
     return request;
 }
 
@@ -146,26 +153,24 @@ static enum MHD_Result send_reply(struct http_server *server, struct request *re
 }
 
 /*
- * must_answer_now tells whether the answer has to leave before the body is read, which ends the connection: the body's
- * end is not known, it is too large to read for nothing, or the client waits for permission to send it.
+ * must_answer_now tells whether the answer has to leave before the body is read, which ends the connection: the body is
+ * too large to read for nothing, or the client waits for permission to send it.
  */
 static bool must_answer_now(const struct request *request) {
     if (request->reply.status == 0) {
         return false;
     }
-    return framing_fault(&request->framing) != NULL ||
-           (framing_has_body(&request->framing) &&
-            (request->framing.expects_continue || request->framing.content_length > DISCARD_LIMIT));
+    return framing_has_body(&request->framing) &&
+           (request->framing.expects_continue || request->framing.content_length > DISCARD_LIMIT);
 }
 
 /* begin reads the head. The library would close the connection after any answer given here, so answers wait for the
  * next call where they can. */
-static enum MHD_Result begin(struct http_server *server, struct request *request, const char *method,
-                             const char *version) {
+static enum MHD_Result begin(struct http_server *server, struct request *request, const char *method) {
     snprintf(request->method, sizeof(request->method), "%s", method);
     request->phase = REQUEST_BODY;
     enter(server, request, CONNECTION_BODY, 0);
-    dispatch_head(request, method, version);
+    dispatch_head(request);
     if (must_answer_now(request)) {
         request->reply.close = true;
         return send_reply(server, request);
@@ -195,12 +200,13 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 
     (void)connection;
     (void)url;
+    (void)version;
     if (request == NULL) {
         return MHD_NO;
     }
     switch (request->phase) {
     case REQUEST_HEAD:
-        return begin(server, request, method, version);
+        return begin(server, request, method);
     case REQUEST_BODY:
         if (*size == 0) {
             return complete(server, request);
@@ -278,22 +284,25 @@ static int epoll_of(struct MHD_Daemon *daemon) {
     return info != NULL ? info->epoll_fd : -1;
 }
 
-struct http_server *http_server_start(struct gateway *gateway, int listener) {
+struct http_server *http_server_start(struct gateway *gateway, int listener, enum http_purpose purpose) {
     struct http_server *server = calloc(1, sizeof(*server));
 
     if (server == NULL) {
         return NULL;
     }
     server->gateway = gateway;
-    server->connection_limit = connections_allowed(gateway);
+    server->connection_limit = purpose == HTTP_FOR_SHOP ? connections_allowed(gateway) : METRICS_CONNECTIONS;
     server->watch.gateway = gateway;
-    server->watch.encrypted = gateway->certificate != NULL;
+    server->watch.for_metrics = purpose == HTTP_FOR_METRICS;
+    server->watch.encrypted = gateway->certificate != NULL && purpose == HTTP_FOR_SHOP;
     server->watch.deadlines = (struct connection_deadlines){
         .headers_ms = gateway->configuration.http_headers_timeout_ms,
         .request_ms = gateway->configuration.http_request_timeout_ms,
         .keep_alive_ms = gateway->configuration.http_keep_alive_timeout_ms,
     };
-    certificate_serve(gateway->certificate);
+    if (server->watch.encrypted) {
+        certificate_serve(gateway->certificate);
+    }
     if (inbound_begin((int)(server->connection_limit + reserved_files(gateway)))) {
         server->daemon = start_daemon(server, listener);
     }
@@ -310,13 +319,16 @@ struct http_server *http_server_start(struct gateway *gateway, int listener) {
 }
 
 int http_server_fd(const struct http_server *server) {
-    return server->epoll_fd;
+    return server != NULL ? server->epoll_fd : -1;
 }
 
 int http_server_timeout_ms(const struct http_server *server) {
     MHD_UNSIGNED_LONG_LONG library;
     int timeout = -1;
 
+    if (server == NULL) {
+        return -1;
+    }
     if (MHD_get_timeout(server->daemon, &library) == MHD_YES) {
         timeout = library > INT_MAX ? INT_MAX : (int)library;
     }
@@ -331,6 +343,9 @@ void http_server_run(struct http_server *server) {
     MHD_UNSIGNED_LONG_LONG timeout;
     int turn = 0;
 
+    if (server == NULL) {
+        return;
+    }
     do {
         MHD_run(server->daemon);
     } while (++turn < MOST_TURNS_IN_A_RUN && MHD_get_timeout(server->daemon, &timeout) == MHD_YES && timeout == 0);
@@ -351,8 +366,13 @@ bool http_server_busy(const struct http_server *server) {
 }
 
 void http_server_stop(struct http_server *server) {
+    if (server == NULL) {
+        return;
+    }
     MHD_stop_daemon(server->daemon);
-    certificate_serve(NULL);
+    if (server->watch.encrypted) {
+        certificate_serve(NULL);
+    }
     inbound_end();
     free(server);
 }

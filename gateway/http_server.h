@@ -10,13 +10,19 @@
 struct gateway;
 struct http_server;
 
-/* http_server_start begins to serve on a listening socket, which it takes over. NULL when the library refuses. */
-struct http_server *http_server_start(struct gateway *gateway, int listener);
+enum http_purpose {
+    HTTP_FOR_SHOP,    /* all routes, over TLS where there is a certificate */
+    HTTP_FOR_METRICS, /* /metrics only, for few clients within a private network: plain HTTP, no CORS */
+};
 
-/* http_server_fd gives the descriptor to poll for reading. */
+/* http_server_start begins to serve on a listening socket, which it takes over. NULL when the library refuses. */
+struct http_server *http_server_start(struct gateway *gateway, int listener, enum http_purpose purpose);
+
+/* http_server_fd gives the descriptor to poll for reading, -1 for NULL. */
 int http_server_fd(const struct http_server *server);
 
-/* http_server_timeout_ms gives the time until http_server_run must be called even if nothing is ready, -1 for none. */
+/* http_server_timeout_ms gives the time until http_server_run must be called even if nothing is ready, -1 for none.
+ * NULL is allowed here, in http_server_run and http_server_stop. */
 int http_server_timeout_ms(const struct http_server *server);
 
 /* http_server_run does all that can be done now. */

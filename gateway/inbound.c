@@ -19,16 +19,23 @@
 
 static struct watched_connection **by_descriptor;
 static int descriptor_limit;
+static int users; /* servers that have begun */
 
 typedef ssize_t reader(const struct watched_connection *connection, void *buffer, size_t size);
 
 bool inbound_begin(int limit) {
-    by_descriptor = calloc((size_t)limit, sizeof(struct watched_connection *));
-    descriptor_limit = by_descriptor != NULL ? limit : 0;
+    if (users == 0) {
+        by_descriptor = calloc((size_t)limit, sizeof(struct watched_connection *));
+        descriptor_limit = by_descriptor != NULL ? limit : 0;
+    }
+    users += by_descriptor != NULL;
     return by_descriptor != NULL;
 }
 
 void inbound_end(void) {
+    if (users > 0 && --users > 0) {
+        return;
+    }
     free(by_descriptor);
     by_descriptor = NULL;
     descriptor_limit = 0;
@@ -62,8 +69,9 @@ static struct request *begun_request(struct watched_connection *connection) {
     if (request == NULL) {
         request = request_create(connection->watch->gateway, NULL, target);
     }
-    if (request != NULL && request->method[0] == '\0') {
+    if (request != NULL && request->phase == REQUEST_HEAD) {
         snprintf(request->method, sizeof(request->method), "%s", method);
+        request_id_choose(connection->syntax.request_id, request->request_id);
     }
     return request;
 }
@@ -117,6 +125,7 @@ static ssize_t receive(struct watched_connection *connection, void *buffer, size
         if (got <= 0) {
             return got;
         }
+        connection->checked = true;
         fault = message_syntax_feed(&connection->syntax, buffer, (size_t)got, &whole);
         if (fault == NULL) {
             return got;

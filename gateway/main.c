@@ -18,7 +18,6 @@
 #include "listener.h"
 #include "log.h"
 #include "metrics.h"
-#include "metrics_endpoint.h"
 #include "reading.h"
 #include "ready_probe.h"
 #include "token_cache.h"
@@ -94,8 +93,8 @@ static const char *start_metrics(struct gateway *gateway, char *error, size_t er
     if (listener < 0) {
         return error;
     }
-    gateway->metrics_endpoint = metrics_endpoint_start(gateway, listener);
-    if (gateway->metrics_endpoint == NULL) {
+    gateway->metrics_server = http_server_start(gateway, listener, HTTP_FOR_METRICS);
+    if (gateway->metrics_server == NULL) {
         close(listener);
         return "the server of the metrics could not be started";
     }
@@ -144,7 +143,7 @@ static const char *start(struct gateway *gateway, char *error, size_t error_size
     gateway->readings = reading_lanes_create(gateway);
     gateway->hashing = hash_thread_start();
     gateway->demo_accounts = demo_accounts_create(gateway);
-    gateway->server = http_server_start(gateway, listener);
+    gateway->server = http_server_start(gateway, listener, HTTP_FOR_SHOP);
     if (gateway->server == NULL) {
         close(listener);
     }
@@ -179,7 +178,7 @@ static const char *load_certificate(struct gateway *gateway, char *error, size_t
 /* stop ends what start began. What still waits for a hash or the database is answered 503 and given a moment to leave.
  */
 static void stop(struct gateway *gateway) {
-    metrics_endpoint_stop(gateway->metrics_endpoint);
+    http_server_stop(gateway->metrics_server);
     hash_thread_stop(gateway->hashing);
     reading_lanes_end(gateway->readings);
     database_pool_destroy(gateway->replica); /* what it leaves unanswered goes to the primary's pool */

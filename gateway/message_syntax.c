@@ -15,10 +15,28 @@ static const struct message_fault bad_version = {505, "http_version_not_supporte
 static const struct message_fault bad_field = {400, "bad_request", "A header is malformed"};
 static const struct message_fault folded_field = {400, "bad_request", "A header is folded over several lines"};
 static const struct message_fault bad_length = {400, "bad_request", "Content-Length is not a number"};
+static const struct message_fault bad_coding = {400, "bad_request", "The only Transfer-Encoding allowed is chunked"};
+static const struct message_fault old_coding = {400, "bad_request", "HTTP/1.0 has no Transfer-Encoding"};
+static const struct message_fault two_sizes = {400, "bad_request",
+                                               "Both Transfer-Encoding and Content-Length are given"};
+static const struct message_fault no_host = {400, "bad_request", "The Host header is missing"};
 static const struct message_fault bad_chunk = {400, "bad_request", "The chunked body is malformed"};
 static const struct message_fault large_chunk = {413, "body_too_large", "The body is too large"};
 static const struct message_fault long_line = {414, "uri_too_long", "The request line is too long"};
 static const struct message_fault large_head = {431, "headers_too_large", "The headers are too large"};
+
+struct single {
+    const char *name;
+    struct message_fault twice;
+};
+
+static const struct single singles[SINGLE_FIELDS] = {
+    [FIELD_HOST] = {"Host", {400, "bad_request", "More than one Host header"}},
+    [FIELD_CONTENT_LENGTH] = {"Content-Length", {400, "bad_request", "More than one Content-Length header"}},
+    [FIELD_TRANSFER_ENCODING] = {"Transfer-Encoding", {400, "bad_request", "More than one Transfer-Encoding header"}},
+    [FIELD_AUTHORIZATION] = {"Authorization", {400, "bad_request", "More than one Authorization header"}},
+    [FIELD_IDEMPOTENCY_KEY] = {"Idempotency-Key", {400, "bad_request", "More than one Idempotency-Key header"}},
+};
 
 /* is_token_byte: RFC 9110 section 5.6.2. */
 static bool is_token_byte(unsigned char c) {
@@ -94,6 +112,7 @@ static const struct message_fault *on_version(struct message_syntax *syntax, uns
     if (syntax->version_size == sizeof(pattern) - 1) {
         return c == '\r' ? end_line(syntax, MESSAGE_FIELD_START) : &bad_line;
     }
+    syntax->is_http_1_0 = c == '0'; /* the last one counts */
     if (pattern[syntax->version_size] == '#' ? !isdigit(c) : c != (unsigned char)pattern[syntax->version_size]) {
         return &bad_line;
     }
@@ -139,43 +158,72 @@ static bool is_field(const struct message_syntax *syntax, const char *name) {
     return syntax->name_size == strlen(name) && strcasecmp(syntax->name, name) == 0;
 }
 
-/* trim_value cuts blanks at the value's end. */
-static void trim_value(struct message_syntax *syntax) {
+/* note_length reads how long the body is. The library refuses blanks behind the digits, so they are refused here. */
+static const struct message_fault *note_length(struct message_syntax *syntax) {
+    int64_t length;
+
+    if (syntax->value_size >= sizeof(syntax->value) || !isdigit((unsigned char)syntax->value[0]) ||
+        !text_to_int64(syntax->value, 0, INT64_MAX, &length)) {
+        return &bad_length;
+    }
+    syntax->left = (uint64_t)length;
+    return NULL;
+}
+
+/* note_coding: what is not exactly "chunked" the library would read until the connection ends. */
+static const struct message_fault *note_coding(const struct message_syntax *syntax) {
+    return syntax->value_size < sizeof(syntax->value) && strcasecmp(syntax->value, "chunked") == 0 ? NULL : &bad_coding;
+}
+
+/* note_single takes one of those fields into account of which only one may exist. */
+static const struct message_fault *note_single(struct message_syntax *syntax, enum single_field field) {
+    if (syntax->has[field]) {
+        return &singles[field].twice;
+    }
+    syntax->has[field] = true;
+    if (field == FIELD_CONTENT_LENGTH) {
+        return note_length(syntax);
+    }
+    return field == FIELD_TRANSFER_ENCODING ? note_coding(syntax) : NULL;
+}
+
+/* keep_request_id keeps the value without the blanks behind it. */
+static void keep_request_id(struct message_syntax *syntax) {
     size_t size = strlen(syntax->value);
 
     while (size > 0 && (syntax->value[size - 1] == ' ' || syntax->value[size - 1] == '\t')) {
-        syntax->value[--size] = '\0';
+        size--;
     }
+    memcpy(syntax->request_id, syntax->value, size);
+    syntax->request_id[size] = '\0';
 }
 
-/* note_field takes a finished field into account, where it says how long the body is. */
-static const struct message_fault *note_field(struct message_syntax *syntax) {
-    int64_t length;
+/* note_field takes a finished field of the head into account. Its fault waits for the head's end: so the answer can
+ * carry the request id, wherever that stands. */
+static void note_field(struct message_syntax *syntax) {
+    const struct message_fault *fault = NULL;
+    size_t field;
 
     if (syntax->in_trailer) {
-        return NULL;
+        return;
     }
-    trim_value(syntax);
-    if (is_field(syntax, "Content-Length")) {
-        syntax->is_ambiguous = syntax->is_ambiguous || syntax->has_length || syntax->has_coding;
-        syntax->has_length = true;
-        if (syntax->value_size >= sizeof(syntax->value) || !isdigit((unsigned char)syntax->value[0]) ||
-            !text_to_int64(syntax->value, 0, INT64_MAX, &length)) {
-            return &bad_length;
+    for (field = 0; field < SINGLE_FIELDS && fault == NULL; field++) {
+        if (is_field(syntax, singles[field].name)) {
+            fault = note_single(syntax, (enum single_field)field);
         }
-        syntax->left = (uint64_t)length;
-    } else if (is_field(syntax, "Transfer-Encoding")) {
-        syntax->is_ambiguous = syntax->is_ambiguous || syntax->has_length || syntax->has_coding;
-        syntax->has_coding = true;
-        syntax->is_chunked = syntax->value_size < sizeof(syntax->value) && strcasecmp(syntax->value, "chunked") == 0;
     }
-    return NULL;
+    if (is_field(syntax, "X-Request-Id") && syntax->request_id[0] == '\0') {
+        keep_request_id(syntax);
+    }
+    if (syntax->head_fault == NULL) {
+        syntax->head_fault = fault;
+    }
 }
 
 static const struct message_fault *on_field_value(struct message_syntax *syntax, unsigned char c) {
     if (c == '\r') {
-        end_line(syntax, MESSAGE_FIELD_START);
-        return note_field(syntax);
+        note_field(syntax);
+        return end_line(syntax, MESSAGE_FIELD_START);
     }
     if (c == '\n') {
         return &bad_line_end;
@@ -197,21 +245,38 @@ static const struct message_fault *on_field_value(struct message_syntax *syntax,
     return NULL;
 }
 
+/* fault_of_head judges the fields together: RFC 9112 sections 3.2, 6.1 and 6.3. */
+static const struct message_fault *fault_of_head(const struct message_syntax *syntax) {
+    const bool *has = syntax->has;
+
+    if (syntax->head_fault != NULL) {
+        return syntax->head_fault;
+    }
+    if (!has[FIELD_HOST] && !syntax->is_http_1_0) {
+        return &no_host;
+    }
+    if (has[FIELD_TRANSFER_ENCODING] && has[FIELD_CONTENT_LENGTH]) {
+        return &two_sizes;
+    }
+    return has[FIELD_TRANSFER_ENCODING] && syntax->is_http_1_0 ? &old_coding : NULL;
+}
+
+static void begin_chunk(struct message_syntax *syntax) {
+    syntax->state = MESSAGE_CHUNK_SIZE;
+    syntax->digits = 0;
+    syntax->chunk_line_size = 0;
+    syntax->left = 0;
+}
+
 /* on_head_end decides what follows the empty line. */
 static const struct message_fault *on_head_end(struct message_syntax *syntax, unsigned char c) {
-    if (c != '\n') {
-        return &bad_line_end;
+    const struct message_fault *fault = syntax->in_trailer ? NULL : fault_of_head(syntax);
+
+    if (c != '\n' || fault != NULL) {
+        return c != '\n' ? &bad_line_end : fault;
     }
-    if (syntax->in_trailer) {
-        begin(syntax);
-        return NULL;
-    }
-    if (syntax->is_ambiguous || (syntax->has_coding && !syntax->is_chunked)) {
-        syntax->state = MESSAGE_OPAQUE;
-    } else if (syntax->is_chunked) {
-        syntax->state = MESSAGE_CHUNK_SIZE;
-        syntax->digits = 0;
-        syntax->left = 0;
+    if (syntax->has[FIELD_TRANSFER_ENCODING] && !syntax->in_trailer) {
+        begin_chunk(syntax);
     } else if (syntax->left > 0) {
         syntax->state = MESSAGE_BODY;
     } else {
@@ -222,20 +287,24 @@ static const struct message_fault *on_head_end(struct message_syntax *syntax, un
 
 /* after_size tells what follows the line of a chunk's size: its data, or after the last one the trailer. */
 static enum message_state after_size(struct message_syntax *syntax) {
-    syntax->head_size = 0;
     syntax->in_trailer = syntax->left == 0;
-    return syntax->in_trailer ? MESSAGE_FIELD_START : MESSAGE_CHUNK_DATA;
+    if (!syntax->in_trailer) {
+        return MESSAGE_CHUNK_DATA;
+    }
+    syntax->head_size = MESSAGE_HEAD_LIMIT - MESSAGE_TRAILER_LIMIT;
+    return MESSAGE_FIELD_START;
 }
 
 static const struct message_fault *on_chunk_size(struct message_syntax *syntax, unsigned char c) {
     static const char hexadecimal[] = "0123456789abcdef";
     const char *digit = c != '\0' ? strchr(hexadecimal, tolower(c)) : NULL;
 
-    if (digit != NULL) {
+    if (digit != NULL && syntax->chunk_line_size++ < MESSAGE_CHUNK_LINE_LIMIT) {
         syntax->left = syntax->left * 16 + (uint64_t)(digit - hexadecimal);
-        return ++syntax->digits > CHUNK_DIGITS_ALLOWED ? &large_chunk : NULL;
+        syntax->digits += syntax->left > 0;
+        return syntax->digits > CHUNK_DIGITS_ALLOWED ? &large_chunk : NULL;
     }
-    if (syntax->digits == 0) {
+    if (digit != NULL || syntax->chunk_line_size == 0) {
         return &bad_chunk;
     }
     if (c == ';') {
@@ -249,13 +318,15 @@ static const struct message_fault *on_chunk_extension(struct message_syntax *syn
     if (c == '\r') {
         return end_line(syntax, after_size(syntax));
     }
+    if (++syntax->chunk_line_size > MESSAGE_CHUNK_LINE_LIMIT) {
+        return &bad_chunk;
+    }
     return is_control(c) && c != '\t' ? &bad_chunk : NULL;
 }
 
 /* on_chunk_end expects the line's end that closes a chunk's data. */
 static const struct message_fault *on_chunk_end(struct message_syntax *syntax, unsigned char c) {
-    syntax->digits = 0;
-    syntax->left = 0;
+    begin_chunk(syntax);
     end_line(syntax, MESSAGE_CHUNK_SIZE);
     return c == '\r' ? NULL : &bad_chunk;
 }
@@ -289,7 +360,6 @@ static const struct message_fault *on_byte(struct message_syntax *syntax, unsign
         return on_chunk_end(syntax, c);
     case MESSAGE_BODY:
     case MESSAGE_CHUNK_DATA:
-    case MESSAGE_OPAQUE:
         break;
     }
     return NULL;
@@ -299,9 +369,6 @@ static const struct message_fault *on_byte(struct message_syntax *syntax, unsign
 static size_t skip_data(struct message_syntax *syntax, size_t size) {
     size_t skipped = syntax->left < size ? (size_t)syntax->left : size;
 
-    if (syntax->state == MESSAGE_OPAQUE) {
-        return size;
-    }
     if (syntax->state != MESSAGE_BODY && syntax->state != MESSAGE_CHUNK_DATA) {
         return 0;
     }
@@ -314,8 +381,15 @@ static size_t skip_data(struct message_syntax *syntax, size_t size) {
     return skipped;
 }
 
-/* head_fault checks the size of the head (or the trailer, or the line of a chunk). */
-static const struct message_fault *head_fault(const struct message_syntax *syntax) {
+/* counts_to_head tells whether the next byte is one of the head or of the trailer. */
+static bool counts_to_head(const struct message_syntax *syntax) {
+    enum message_state state = syntax->state == MESSAGE_LINE_END ? syntax->after_line : syntax->state;
+
+    return state < MESSAGE_BODY;
+}
+
+/* size_fault checks the size of the head or the trailer. */
+static const struct message_fault *size_fault(const struct message_syntax *syntax) {
     if (syntax->head_size <= MESSAGE_HEAD_LIMIT) {
         return NULL;
     }
@@ -333,9 +407,9 @@ const struct message_fault *message_syntax_feed(struct message_syntax *syntax, c
 
         position += skipped;
         if (skipped == 0) {
-            syntax->head_size++;
+            syntax->head_size += counts_to_head(syntax);
             fault = on_byte(syntax, (unsigned char)data[position++]);
-            fault = fault == NULL ? head_fault(syntax) : fault;
+            fault = fault == NULL ? size_fault(syntax) : fault;
         }
         if (fault == NULL && syntax->state == MESSAGE_START) {
             *whole = position;

@@ -1,9 +1,11 @@
 /*
  * The syntax of what clients send, checked byte by byte (RFC 9112 sections 2 to 7) before the HTTP library reads it.
  *
- * The library is lenient where a proxy in front may read differently (bare line feeds, folded headers, NUL), and what
- * it refuses itself it answers with a page of HTML. What passes here it takes as it is: the lengths and codings of
- * bodies that it accepts and should not are refused by framing.h, once the head is read.
+ * libmicrohttpd 0.9.75 is lenient where a proxy in front may read differently, which is what request smuggling needs:
+ * it takes bare line feeds, folded headers, NUL, two lengths, a length and chunks; it takes a line without a name for
+ * the head's end, and turns in circles when a line within a chunked body is longer than its buffer. What it refuses by
+ * itself it answers with a page of HTML. Therefore everything that the gateway has to say about the shape of a message
+ * is said here, and what passes is read by the library just as it was read here.
  */
 #ifndef SHOP_GATEWAY_MESSAGE_SYNTAX_H
 #define SHOP_GATEWAY_MESSAGE_SYNTAX_H
@@ -19,11 +21,18 @@
 #define MESSAGE_LINE_LIMIT 8190
 
 /*
- * Largest head. Bytes are counted, and MESSAGE_FIELD_WEIGHT more for each header, query parameter and cookie; those of
- * cookies twice: this is what the HTTP library needs to hold the head.
+ * Largest head, and largest trailer behind a chunked body. Bytes are counted, and MESSAGE_FIELD_WEIGHT more for each
+ * header, query parameter and cookie; those of cookies twice: this is what the HTTP library needs to hold the head.
  */
-#define MESSAGE_HEAD_LIMIT   13312
-#define MESSAGE_FIELD_WEIGHT 72
+#define MESSAGE_HEAD_LIMIT    16000
+#define MESSAGE_TRAILER_LIMIT 1024
+#define MESSAGE_FIELD_WEIGHT  72
+
+/* Longest line of a chunk's size, with the extensions that nobody reads (RFC 9112 section 7.1.1 asks for a limit). */
+#define MESSAGE_CHUNK_LINE_LIMIT 256
+
+/* Bytes of a field's value that are kept, the NUL counted: enough for a request id. */
+#define MESSAGE_VALUE_KEPT 132
 
 struct message_fault {
     unsigned status;
@@ -46,27 +55,37 @@ enum message_state {
     MESSAGE_CHUNK_EXTENSION,
     MESSAGE_CHUNK_DATA,
     MESSAGE_CHUNK_END,
-    MESSAGE_OPAQUE, /* the end of the body is not known: framing.h refuses the message and the connection ends */
+};
+
+/* Headers of which only one may exist. */
+enum single_field {
+    FIELD_HOST,
+    FIELD_CONTENT_LENGTH,
+    FIELD_TRANSFER_ENCODING,
+    FIELD_AUTHORIZATION,
+    FIELD_IDEMPOTENCY_KEY,
+    SINGLE_FIELDS,
 };
 
 struct message_syntax {
     enum message_state state;
-    enum message_state after_line; /* what follows the line feed */
-    bool in_trailer;               /* the fields are those after the last chunk */
-    size_t head_size;              /* so far, see MESSAGE_HEAD_LIMIT */
-    size_t empty_lines;            /* before the message */
-    char name[20];                 /* of the field; longer ones are cut */
-    char value[24];                /* of the field, blanks in front left out; longer ones are cut */
-    size_t name_size;              /* of the whole name */
-    size_t value_size;             /* of the whole value, as kept */
-    bool has_length;               /* a Content-Length was read */
-    bool has_coding;               /* a Transfer-Encoding was read */
-    bool is_chunked;               /* it was exactly "chunked" */
-    bool is_ambiguous;             /* framing.h has something to refuse */
-    uint64_t left;                 /* bytes of the body or the chunk still to come */
-    size_t digits;                 /* of the chunk's size */
-    char line[MESSAGE_LINE_KEPT];  /* method, blank, target: as much as fits, NUL at the end */
-    size_t line_size;              /* of the request line so far */
+    enum message_state after_line;  /* what follows the line feed */
+    bool in_trailer;                /* the fields are those after the last chunk */
+    size_t head_size;               /* so far, see MESSAGE_HEAD_LIMIT */
+    size_t empty_lines;             /* before the message */
+    char name[20];                  /* of the field; longer ones are cut */
+    char value[MESSAGE_VALUE_KEPT]; /* of the field, blanks in front left out; longer ones are cut */
+    size_t name_size;               /* of the whole name */
+    size_t value_size;              /* of the whole value, as kept */
+    bool has[SINGLE_FIELDS];        /* these headers were read */
+    bool is_http_1_0;
+    const struct message_fault *head_fault; /* of a header or several; told at the head's end */
+    char request_id[MESSAGE_VALUE_KEPT];    /* the first X-Request-Id, "" without; it may be malformed or cut */
+    uint64_t left;                          /* bytes of the body or the chunk still to come */
+    size_t digits;                          /* of the chunk's size, zeros in front not counted */
+    size_t chunk_line_size;                 /* so far */
+    char line[MESSAGE_LINE_KEPT];           /* method, blank, target: as much as fits, NUL at the end */
+    size_t line_size;                       /* of the request line so far */
     size_t version_size;
 };
 

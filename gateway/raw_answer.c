@@ -28,9 +28,10 @@ static void http_date(char out[DATE_SIZE]) {
 }
 
 /* answer_text makes the bytes; the caller frees them. Returns NULL when memory is short. */
-static char *answer_text(const struct gateway *gateway, const struct request *request, unsigned status,
+static char *answer_text(const struct connection_watch *watch, const struct request *request, unsigned status,
                          const char *code, const char *message) {
-    const char *origin = cors_allowed_origin(gateway->configuration.cors_origins, NULL);
+    const char *origin =
+        watch->for_metrics ? NULL : cors_allowed_origin(watch->gateway->configuration.cors_origins, NULL);
     bool without_body = request != NULL && strcmp(request->method, "HEAD") == 0;
     char request_id[REQUEST_ID_SIZE], date[DATE_SIZE];
     char *body, *answer = NULL;
@@ -63,7 +64,7 @@ static void send_text(const struct watched_connection *connection, const char *t
 
 void raw_answer_send(struct watched_connection *connection, const struct request *request, unsigned status,
                      const char *code, const char *message) {
-    char *text = answer_text(connection->watch->gateway, request, status, code, message);
+    char *text = answer_text(connection->watch, request, status, code, message);
 
     if (text != NULL) {
         send_text(connection, text);

@@ -97,7 +97,9 @@ static void add_headers(struct MHD_Response *response, const struct request *req
     if (reply->close || request->gateway->stopping) {
         add_header(response, "Connection", "close");
     }
-    add_cors_headers(response, request);
+    if (!request->for_metrics) {
+        add_cors_headers(response, request);
+    }
 }
 
 size_t reply_size(const struct reply *reply) {

@@ -28,6 +28,7 @@ struct request {
     struct watched_connection *watched;
     enum request_phase phase;
     bool suspended;
+    bool for_metrics; /* it came over METRICS_PORT */
     int64_t started_us;
 
     char method[16]; /* cut when longer; no route has such a method */

@@ -1,48 +1,89 @@
-/* The head of a request: an input is its header lines, "name: value". */
+/*
+ * What clients send over a connection: an input is its bytes. What is understood must not depend on how the bytes are
+ * cut into reads, and what passes must be a sequence of messages that can be read in one way only.
+ */
+#include <ctype.h>
 #include <strings.h>
 
-#include "framing.h"
 #include "fuzz.h"
+#include "message_syntax.h"
 
-static int lengths, codings;
+/* require_sound_bytes: no line feed without a carriage return, no carriage return without a line feed, no NUL. */
+static void require_sound_bytes(const char *head, size_t size) {
+    size_t i;
 
-/* add_line takes one line, without its end, into account. */
-static void add_line(struct framing *framing, char *line, size_t size) {
-    char *colon = memchr(line, ':', size);
-    size_t length;
-
-    if (colon == NULL) {
-        return;
+    for (i = 0; i < size; i++) {
+        REQUIRE(head[i] != '\0');
+        REQUIRE((head[i] == '\n') == (i > 0 && head[i - 1] == '\r'));
     }
-    *colon++ = '\0';
-    length = size - (size_t)(colon - line);
-    lengths += strcasecmp(line, "Content-Length") == 0;
-    codings += strcasecmp(line, "Transfer-Encoding") == 0;
-    framing_add_header(framing, line, colon, length);
+}
+
+/* count_fields tells how often a header stands in the head; value is set to the last one's. */
+static int count_fields(const char *head, const char *name, const char **value) {
+    const char *line;
+    int count = 0;
+
+    for (line = strstr(head, "\r\n"); line != NULL && line[2] != '\r'; line = strstr(line + 2, "\r\n")) {
+        if (strncasecmp(line + 2, name, strlen(name)) == 0 && line[2 + strlen(name)] == ':') {
+            *value = line + 3 + strlen(name);
+            *value += strspn(*value, " \t");
+            count++;
+        }
+    }
+    return count;
+}
+
+/* require_one_reading: a head that has passed says in one way how long its body is. */
+static void require_one_reading(const char *head, bool is_http_1_0, const struct message_syntax *syntax) {
+    const char *length = "", *coding = "", *any;
+    int lengths = count_fields(head, "Content-Length", &length);
+    int codings = count_fields(head, "Transfer-Encoding", &coding);
+    int hosts = count_fields(head, "Host", &any);
+
+    REQUIRE(lengths + codings <= 1);
+    REQUIRE(hosts == 1 || (hosts == 0 && is_http_1_0));
+    REQUIRE(lengths == 0 || (isdigit((unsigned char)*length) && length[strspn(length, "0123456789")] == '\r'));
+    REQUIRE(codings == 0 || (strncasecmp(coding, "chunked\r\n", 9) == 0 && !is_http_1_0));
+    REQUIRE(syntax->state == (codings == 1 ? MESSAGE_CHUNK_SIZE : MESSAGE_BODY) || strtoull(length, NULL, 10) == 0);
+    REQUIRE(syntax->state != MESSAGE_BODY || syntax->left == strtoull(length, NULL, 10));
+}
+
+/* feed_by_bytes reads the input byte by byte, and looks at the first head when it has passed. */
+static const struct message_fault *feed_by_bytes(const char *text, size_t size) {
+    struct message_syntax syntax = {0};
+    const struct message_fault *fault = NULL;
+    bool in_head = true;
+    size_t i, whole;
+
+    for (i = 0; i < size && fault == NULL; i++) {
+        bool ends = in_head && syntax.state == MESSAGE_HEAD_END;
+        bool is_http_1_0 = syntax.is_http_1_0; /* which the end of a message forgets */
+
+        fault = message_syntax_feed(&syntax, text + i, 1, &whole);
+        REQUIRE(whole == (fault == NULL));
+        if (ends && fault == NULL) {
+            char *head = fuzz_text((const uint8_t *)text, i + 1);
+
+            in_head = false;
+            require_sound_bytes(head, i + 1);
+            require_one_reading(head + strspn(head, "\r\n"), is_http_1_0, &syntax);
+            free(head);
+        }
+    }
+    return fault;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    char *text = fuzz_text(data, size);
-    struct framing framing = {0};
-    char *line = text;
-    char *end = text + size;
+    struct message_syntax syntax = {0}, again = {0};
+    const char *text = (const char *)data, *method, *target;
+    size_t whole, before;
+    const struct message_fault *fault = message_syntax_feed(&syntax, text, size, &whole);
 
-    lengths = 0;
-    codings = 0;
-    framing.is_http_1_0 = size > 0 && data[0] == '0';
-    while (line < end) {
-        char *next = memchr(line, '\n', (size_t)(end - line));
-
-        next = next != NULL ? next : end;
-        *next = '\0';
-        add_line(&framing, line, (size_t)(next - line));
-        line = next + 1;
-    }
-    if (framing_fault(&framing) == NULL) {
-        REQUIRE(lengths + codings <= 1);
-        REQUIRE(codings == 0 || (framing.chunked && !framing.is_http_1_0));
-        REQUIRE(framing_has_body(&framing) == (framing.chunked || framing.content_length > 0));
-    }
-    free(text);
+    REQUIRE(whole <= size && (fault != NULL || whole == size));
+    REQUIRE(fault == feed_by_bytes(text, size));
+    REQUIRE(fault == NULL ||
+            (message_syntax_feed(&again, text, whole, &before) == NULL && again.state == MESSAGE_START));
+    message_syntax_line(&syntax, &method, &target);
+    REQUIRE(strlen(method) + strlen(target) < MESSAGE_LINE_KEPT);
     return 0;
 }

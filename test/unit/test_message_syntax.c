@@ -11,8 +11,9 @@
 
 #include "message_syntax.h"
 
-#define HEAD "GET /a HTTP/1.1\r\nHost: x\r\n"
-#define POST "POST /a HTTP/1.1\r\nHost: x\r\n"
+#define HEAD    "GET /a HTTP/1.1\r\nHost: x\r\n"
+#define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
+#define POST    "POST /a HTTP/1.1\r\nHost: x\r\n"
 
 /* feed reads all at once and then, anew, byte by byte: both must come to the same. Returns the status of the fault, or
  * 0. */
@@ -42,10 +43,13 @@ static void ordinary_messages_pass(void **state) {
         HEAD "\r\n" HEAD "\r\n\r\n" HEAD "\r\n",
         "GET /a?b=%20&c=\xc3\xa9 HTTP/1.0\r\n\r\n",
         "OPTIONS * HTTP/1.1\r\nHost: x\r\nX-Empty:\r\nX-Blank: \t \r\nX-Latin: \xe9\r\n\r\n",
-        POST "Content-Length: 3 \r\n\r\nabc" HEAD "\r\n",
+        POST "Content-Length:\t 003\r\n\r\nabc" HEAD "\r\n",
         POST "content-length:0\r\n\r\n" HEAD "\r\n",
         POST "Transfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\nA;x=\"y\"\r\n0123456789\r\n0\r\n\r\n" HEAD "\r\n",
         POST "Transfer-Encoding: chunked\r\n\r\n0\r\nX-Sum: 1\r\n\r\n" HEAD "\r\n",
+        POST "Transfer-Encoding: chunked\r\n\r\n00000000000000000000001\r\na\r\n00\r\n\r\n" HEAD "\r\n",
+        POST "Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: x\r\nHost: x\r\n\r\n" HEAD "\r\n",
+        HEAD "Authorization: a\r\nIdempotency-Key: k\r\nUser-Agent: \xfc\x62\x65r\tall\r\n\r\n",
         POST "Content-Length: 5\r\n\r\n\0\r\n\n\x01",
     };
     size_t i;
@@ -87,14 +91,28 @@ static void malformed_messages_are_refused(void **state) {
         HEAD "A: b\rC: d\r\n",
         HEAD "\n",
         HEAD "\r\r\n",
-        POST "Content-Length: -1\r\n",
-        POST "Content-Length: +1\r\n",
-        POST "Content-Length: 1x\r\n",
-        POST "Content-Length: 0x1\r\n",
-        POST "Content-Length: 1, 1\r\n",
-        POST "Content-Length: \r\n",
-        POST "Content-Length: 99999999999999999999\r\n",
-        POST "Content-Length: 000000000000000000000000000001\r\n",
+        POST "Content-Length: -1\r\n\r\n",
+        POST "Content-Length: +1\r\n\r\n",
+        POST "Content-Length: 1x\r\n\r\n",
+        POST "Content-Length: 0x1\r\n\r\n",
+        POST "Content-Length: 1, 1\r\n\r\n",
+        POST "Content-Length: \r\n\r\n",
+        POST "Content-Length: 99999999999999999999\r\n\r\n",
+        POST "Content-Length: 3 \r\n\r\n",
+        POST "Content-Length: 1\r\nContent-Length: 1\r\n\r\n",
+        POST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        POST "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n",
+        POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+        POST "Transfer-Encoding: gzip, chunked\r\n\r\n",
+        POST "Transfer-Encoding: xchunked\r\n\r\n",
+        POST "Transfer-Encoding: chunked \r\n\r\n",
+        POST "Transfer-Encoding: identity\r\n\r\n",
+        POST "Transfer-Encoding: \r\n\r\n",
+        "POST /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "GET /a HTTP/1.1\r\nUser-Agent: x\r\n\r\n",
+        HEAD "Host: x\r\n\r\n",
+        HEAD "Authorization: a\r\nAuthorization: b\r\n\r\n",
+        HEAD "Idempotency-Key: a\r\nidempotency-key: a\r\n\r\n",
         POST "Transfer-Encoding: chunked\r\n\r\n\r\n",
         POST "Transfer-Encoding: chunked\r\n\r\nx\r\n",
         POST "Transfer-Encoding: chunked\r\n\r\n-1\r\n",
@@ -163,30 +181,54 @@ static unsigned feed_repeated(const char *begin, const char *part, size_t count,
 
 static void sizes_are_limited(void **state) {
     (void)state;
-    assert_int_equal(feed_repeated("GET /", "a", 8000, " HTTP/1.1\r\n\r\n"), 0);
+    assert_int_equal(feed_repeated("GET /", "a", 8000, " HTTP/1.0\r\n\r\n"), 0);
     assert_int_equal(feed_repeated("GET /", "a", MESSAGE_LINE_LIMIT, " HTTP/1.1\r\n\r\n"), 414);
-    assert_int_equal(feed_repeated("GET /?", "a&", 200, " HTTP/1.1\r\n\r\n"), 414);
+    assert_int_equal(feed_repeated("GET /?", "a&", 220, " HTTP/1.1\r\n\r\n"), 414);
     assert_int_equal(feed_repeated("", "A", MESSAGE_HEAD_LIMIT + 1, ""), 414);
-    assert_int_equal(feed_repeated(HEAD "A: ", "b", 13000, "\r\n\r\n"), 0);
+    assert_int_equal(feed_repeated(HEAD "A: ", "b", 15500, "\r\n\r\n"), 0);
     assert_int_equal(feed_repeated(HEAD "A: ", "b", MESSAGE_HEAD_LIMIT, "\r\n\r\n"), 431);
-    assert_int_equal(feed_repeated(HEAD "", "A: b\r\n", 160, "\r\n"), 0);
-    assert_int_equal(feed_repeated(HEAD "", "A: b\r\n", 180, "\r\n"), 431);
-    assert_int_equal(feed_repeated(HEAD "Cookie: ", "a=b;", 180, "\r\n\r\n"), 431);
-    assert_int_equal(feed_repeated(HEAD "Cookie: ", "c", 7000, "\r\n\r\n"), 431);
+    assert_int_equal(feed_repeated(HEAD "", "A: b\r\n", 190, "\r\n"), 0);
+    assert_int_equal(feed_repeated(HEAD "", "A: b\r\n", 210, "\r\n"), 431);
+    assert_int_equal(feed_repeated(HEAD "Cookie: ", "a=b;", 200, "\r\n\r\n"), 431);
+    assert_int_equal(feed_repeated(HEAD "Cookie: ", "c", 8000, "\r\n\r\n"), 431);
     assert_int_equal(feed_repeated(POST "Transfer-Encoding: chunked\r\n\r\n", "f", 16, "\r\n"), 413);
-    assert_int_equal(feed_repeated(POST "Transfer-Encoding: chunked\r\n\r\n1;", "x", MESSAGE_HEAD_LIMIT, "\r\n"), 431);
+    assert_int_equal(feed_repeated(CHUNKED "1;", "x", MESSAGE_CHUNK_LINE_LIMIT - 1, "\r\na\r\n0\r\n\r\n"), 0);
+    assert_int_equal(feed_repeated(CHUNKED "1;", "x", MESSAGE_CHUNK_LINE_LIMIT, "\r\n"), 400);
+    assert_int_equal(feed_repeated(CHUNKED, "0", MESSAGE_CHUNK_LINE_LIMIT, "\r\n\r\n" HEAD "\r\n"), 0);
+    assert_int_equal(feed_repeated(CHUNKED, "0", MESSAGE_CHUNK_LINE_LIMIT + 1, "\r\n"), 400);
+    assert_int_equal(feed_repeated(CHUNKED "0\r\n", "A: b\r\n", 12, "\r\n" HEAD "\r\n"), 0);
+    assert_int_equal(feed_repeated(CHUNKED "0\r\n", "A: b\r\n", 14, "\r\n"), 431);
     assert_int_equal(
         feed_repeated(POST "Transfer-Encoding: chunked\r\n\r\n", "1\r\na\r\n", 10000, "0\r\n\r\n" HEAD "\r\n"), 0);
 }
 
-/* What framing.h refuses is not taken apart: the connection ends after it. */
-static void nothing_is_read_behind_an_ambiguous_length(void **state) {
+/* A body does not count to the head, however the head is filled. */
+static void bodies_follow_the_largest_head(void **state) {
+    static const char end[] = "\r\n\r\n1;x\r\na\r\n0\r\nX-Sum: 1\r\n\r\n" HEAD "\r\n";
+    const size_t begin_size = strlen(POST "Transfer-Encoding: chunked\r\nA: ") + 3 * MESSAGE_FIELD_WEIGHT;
+    const size_t rest = MESSAGE_HEAD_LIMIT - begin_size - strlen("\r\n\r\n");
+
     (void)state;
-    assert_int_equal(feed(POST "Content-Length: 1\r\nContent-Length: 2\r\n\r\n\n\n"), 0);
-    assert_int_equal(feed(POST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n\n\n"), 0);
-    assert_int_equal(feed(POST "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n\n\n"), 0);
-    assert_int_equal(feed(POST "Transfer-Encoding: gzip, chunked\r\n\r\n\n\n"), 0);
-    assert_int_equal(feed(POST "Transfer-Encoding: identity\r\n\r\n\n\n"), 0);
+    assert_int_equal(feed_repeated(POST "Transfer-Encoding: chunked\r\nA: ", "b", rest, end), 0);
+    assert_int_equal(feed_repeated(POST "Transfer-Encoding: chunked\r\nA: ", "b", rest + 1, end), 431);
+}
+
+static void the_request_id_is_kept(void **state) {
+    static const char *const ids[][2] = {
+        {HEAD "X-Request-Id: abc-1 \t\r\nA: b\n", "abc-1"},
+        {HEAD "Host: x\r\nx-request-id:abc\r\nX-Request-Id: def\r\n\r\n", "abc"},
+        {HEAD "X-Request-Id: a b\r\nA\r\n", "a b"},
+        {HEAD "X-Request-Id: abc\r\n\r\n" HEAD "A: b\n", ""},
+    };
+    size_t i, whole;
+
+    (void)state;
+    for (i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        struct message_syntax syntax = {0};
+
+        assert_non_null(message_syntax_feed(&syntax, ids[i][0], strlen(ids[i][0]), &whole));
+        assert_string_equal(syntax.request_id, ids[i][1]);
+    }
 }
 
 static void what_came_before_a_fault_is_told(void **state) {
@@ -226,7 +268,8 @@ int main(void) {
         cmocka_unit_test(a_nul_is_refused_wherever_it_stands_in_a_head),
         cmocka_unit_test(other_versions_are_refused),
         cmocka_unit_test(sizes_are_limited),
-        cmocka_unit_test(nothing_is_read_behind_an_ambiguous_length),
+        cmocka_unit_test(bodies_follow_the_largest_head),
+        cmocka_unit_test(the_request_id_is_kept),
         cmocka_unit_test(what_came_before_a_fault_is_told),
         cmocka_unit_test(a_long_line_is_kept_in_part),
     };

@@ -171,6 +171,19 @@ static Response accept_document(const RequestContext *context, IntakeDocument *d
     return response;
 }
 
+/*
+ * fault_of_new reads the document of an order that a client posts. Its own id must not look like the number of an order
+ * of checkout, which it would hide under /api/orders. From a producer such an id is taken: nobody is there to choose
+ * another one, and both orders can still be read, checkout's under /orders.
+ */
+static const char *fault_of_new(const char *body, IntakeDocument *document) {
+    const char *fault = intake_read_document(body, document);
+
+    if (fault == NULL && intake_order_id_is_number(document))
+        return "order_id must not consist of digits only: the orders of carts have such ids";
+    return fault;
+}
+
 PG_FUNCTION_INFO_V1(shop_accept_order);
 
 /* shop.accept_order(store_id, body, idempotency_key, request_id, traceparent) */
@@ -190,7 +203,7 @@ Datum shop_accept_order(PG_FUNCTION_ARGS) {
         raise_invalid_argument("body", "It must be the JSON text of an order.");
     if (header != NULL && (normalised_key = idempotency_parse(header, &context, &response)) == NULL)
         return response_datum(fcinfo, &response);
-    fault = intake_read_document(body, &document);
+    fault = fault_of_new(body, &document);
     if (fault != NULL)
         response = problem(PROBLEM_INVALID_FIELD, context.request_id, "%s", fault);
     else

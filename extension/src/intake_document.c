@@ -187,6 +187,10 @@ static const char *read_order_id(const JsonbValue *value, IntakeDocument *docume
     return psprintf("order_id must be a string of 1 to %d letters, digits, '.', '_', ':' or '-'", INTAKE_ORDER_ID_MAX);
 }
 
+bool intake_order_id_is_number(const IntakeDocument *document) {
+    return document->order_id != NULL && strspn(document->order_id, "0123456789") == strlen(document->order_id);
+}
+
 /* is_printable tells whether a number has at most NUMBER_DIGITS_MAX digits before and after the decimal point. */
 static bool is_printable(Numeric number) {
     Datum limit = DirectFunctionCall3(numeric_in, CStringGetDatum("1e" CppAsString2(NUMBER_DIGITS_MAX)),

@@ -34,4 +34,8 @@ typedef struct IntakeDocument {
  */
 extern const char *intake_read_document(const char *json, IntakeDocument *document);
 
+/* intake_order_id_is_number tells whether the document's own id is of digits only, as the numbers of checkout's orders
+ * are. */
+extern bool intake_order_id_is_number(const IntakeDocument *document);
+
 #endif

@@ -1,6 +1,6 @@
 -- Intake: orders that are accepted at once and processed when their message arrives, and orders that producers queue.
 BEGIN;
-SELECT plan(86);
+SELECT plan(93);
 \ir fixture.psql
 
 SELECT pg_temp.product('SKU-1', 2.50, 10) AS first, pg_temp.product('77', 1, 5) AS second \gset
@@ -64,6 +64,10 @@ FROM (VALUES
      'order_id must be a string of 1 to 128 letters, digits, ''.'', ''_'', '':'' or ''-'''),
     ('{"order_id": 5, "customer_id": "a", "items": [{"product_id": "p", "quantity": 1, "price": 1}]}',
      'order_id must be a string of 1 to 128 letters, digits, ''.'', ''_'', '':'' or ''-'''),
+    ('{"order_id": "5", "customer_id": "a", "items": [{"product_id": "p", "quantity": 1, "price": 1}]}',
+     'order_id must not consist of digits only: the orders of carts have such ids'),
+    ('{"order_id": "007", "customer_id": "a", "items": [{"product_id": "p", "quantity": 1, "price": 1}]}',
+     'order_id must not consist of digits only: the orders of carts have such ids'),
     -- A short number may be long in print: a body of 10 MB with a million of these would print in 131 GB.
     ('{"customer_id": "a", "items": [{"product_id": "p", "quantity": 1, "price": 1, "size": 1e131071}]}',
      'numbers must have at most 100 digits before and after the decimal point'),
@@ -208,6 +212,20 @@ SELECT pg_temp.refuses(shop.list_intake_orders(1, page, row_limit, after, 'test-
 FROM (VALUES (0, 50, NULL, 'Page must be greater than 0'), (1, 0, NULL, 'Limit must be between 1 and 100'),
              (1, 101, NULL, 'Limit must be between 1 and 100'), (1, 1, 'x', 'after must be a value of "next"'))
      bad (page, row_limit, after, message);
+
+-- Ids of digits only are those of the orders of carts.
+SELECT pg_temp.refuses(pg_temp.accept(format('{"order_id": "%s", "customer_id": "c",
+    "items": [{"product_id": "x", "quantity": 1, "price": 3}]}', :'carted')), 400, 'invalid_field',
+    'order_id must not consist of digits only: the orders of carts have such ids',
+    'no client can put an order in front of a cart''s');
+SELECT is((pg_temp.accept(format('{"order_id": "A%s", "customer_id": "c",
+    "items": [{"product_id": "x", "quantity": 1, "price": 3}]}', :'carted'))).status, 202,
+    'a letter makes it an id of one''s own');
+SELECT is(pg_temp.ingest(format('{"order_id": "%s", "customer_id": "c", "total_amount": 3.00,
+    "items": [{"product_id": "x", "quantity": 1, "price": 3}]}', :'carted')), 'processed | CONFIRMED',
+    'a producer''s order with such an id is not lost');
+SELECT is(pg_temp.seen(:'carted') ->> 'customer_id', 'c', 'it is what is read under /api/orders then');
+SELECT is((shop.get_order(1, NULL, :carted, NULL)).body::json ->> 'user_id', '5', 'and the cart''s under /orders');
 
 SELECT is_empty('SELECT * FROM shop.verify(1)', 'verify() finds nothing wrong');
 SELECT * FROM finish();

@@ -105,7 +105,7 @@ BEGIN
     RETURN answer;
 END
 $function$;
-COMMENT ON FUNCTION shop.get_intake_order(integer, text, text) IS 'One order by the order_id that Intake''s clients know, from the moment it was accepted. 200 {data}, 404.';
+COMMENT ON FUNCTION shop.get_intake_order(integer, text, text) IS 'One order by the order_id that Intake''s clients know, from the moment it was accepted; for an order of a cart that is its number, unless a producer queued an order with the same digits as its id. 200 {data}, 404.';
 REVOKE ALL ON FUNCTION shop.get_intake_order(integer, text, text) FROM PUBLIC;
 
 CREATE FUNCTION shop.list_intake_orders(store_id integer, page bigint, row_limit bigint, after text, request_id text)

@@ -16,7 +16,11 @@ static void refuse(struct request *request, unsigned status, const char *code, c
     request_answer_problem(request, status, code, message, NO_RETRY);
 }
 
-/* answer_preflight answers OPTIONS: 204 with what a browser wants to know (Fetch standard, "CORS-preflight fetch"). */
+/*
+ * answer_preflight answers OPTIONS: 204 with what a browser wants to know (Fetch standard, "CORS-preflight fetch").
+ * That goes for any path, as with the cors middleware of the predecessors: a page whose path is wrong then gets to read
+ * the 404 of the request that follows, and not just that the browser has refused it.
+ */
 static void answer_preflight(struct request *request) {
     request->reply.status = MHD_HTTP_NO_CONTENT;
     request->reply.retry_after = NO_RETRY;

@@ -21,6 +21,9 @@ static struct watched_connection **by_descriptor;
 static int descriptor_limit;
 static int users; /* servers that have begun */
 
+/* What other objects must find in the program, however it is built. */
+#define INTERPOSED __attribute__((visibility("default"), used))
+
 typedef ssize_t reader(const struct watched_connection *connection, void *buffer, size_t size);
 
 bool inbound_begin(int limit) {
@@ -155,7 +158,7 @@ static ssize_t read_encrypted(const struct watched_connection *connection, void 
 
 /* recv in place of the C library's: see inbound.h. Under TLS it is GnuTLS that reads here, and what it reads is checked
  * when it is decrypted. */
-ssize_t recv(int fd, void *buffer, size_t size, int flags) {
+INTERPOSED ssize_t recv(int fd, void *buffer, size_t size, int flags) {
     struct watched_connection *connection = find(fd);
 
     if (connection == NULL || connection->encrypted) {
@@ -165,7 +168,7 @@ ssize_t recv(int fd, void *buffer, size_t size, int flags) {
 }
 
 /* gnutls_record_recv in place of the library's. That it is called means that the handshake is done. */
-ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t data_size) {
+INTERPOSED ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t data_size) {
     struct watched_connection *connection = find(gnutls_transport_get_int(session));
     unsigned char sequence[8];
 

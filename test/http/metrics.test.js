@@ -4,6 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { assertProblem, assertStatus, openShop } from '../lib/shop.js';
 import { Gateway } from '../lib/gateway.js';
+import { raw } from '../lib/http.js';
 import { freePort } from '../lib/ports.js';
 
 const secret = 'metrics-token-of-the-tests';
@@ -124,6 +125,13 @@ test('a port of its own needs no token and serves nothing else; without either t
   assert.equal((await ask(port, 'GET', '/health')).status, 404);
   const posted = await ask(port, 'POST', '/metrics', { body: 'x'.repeat(100_000) });
   assert.deepEqual([posted.status, posted.headers.get('allow')], [405, 'GET, HEAD']);
+  assert.equal(JSON.parse(posted.text).code, 'method_not_allowed');
+  assert.equal((await ask(port, 'OPTIONS', '/metrics')).status, 405);
+  assert.equal(answer.headers.get('access-control-allow-origin'), null, 'not for pages of another origin');
+  const malformed = await raw(port, 'GET /metrics HTTP/1.1\r\nHost: x\r\nA: b\n\r\n');
+  assert.match(malformed, /^HTTP\/1\.1 400 .*application\/problem\+json/s);
+  assert.doesNotMatch(malformed, /Access-Control/);
+  assert.match(await raw(port, 'GET /metrics HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n'), /"code":"bad_request"/);
   assertProblem(await gateway.get('/metrics'), 404, 'Not found');
   assertProblem(await gateway.get('/metrics', { token: secret }), 404, 'Not found');
   await gateway.stop();

@@ -126,6 +126,13 @@ describe('CORS', () => {
     }
   });
 
+  test('so is one of any path, for the page is to read the 404 that follows', async () => {
+    const answer = await shop.gateway.send('OPTIONS', '/nothing', { headers: { Origin: 'https://shop.example', 'Access-Control-Request-Method': 'GET' } });
+    assert.equal(answer.status, 204);
+    assert.equal(answer.headers['access-control-allow-origin'], '*');
+    assert.equal((await shop.gateway.send('GET', '/nothing')).status, 404);
+  });
+
   test('every answer carries the allowed origin', async () => {
     for (const path of ['/health', '/products', '/nothing', '/orders/x']) {
       const answer = await shop.get(path, { headers: { Origin: 'https://shop.example' } });

@@ -155,6 +155,17 @@ describe('at the limits', () => {
     'the most cookies': most(`GET /products HTTP/1.1\r\n${last}Cookie: `, 'a=b; ', 'c=d\r\n\r\n'),
     'the largest cookie': `GET /products HTTP/1.1\r\n${last}Cookie: a=${'b'.repeat(7_800)}\r\n\r\n`,
   };
+  const chunked = (rest) => {
+    const begin = `POST /auth/login HTTP/1.1\r\n${last}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n`;
+    return `${begin}X: ${'y'.repeat(16_000 - begin.length - 7 - 5 * 72)}\r\n\r\n${rest}`;
+  };
+  const trailer = 'A: b\r\n'.repeat(12);
+  Object.assign(atLimits, {
+    'the largest head and a chunk of the longest line': chunked(`2;${'e'.repeat(255)}\r\n{}\r\n0\r\n\r\n`),
+    'the largest head and chunks of one byte': chunked(`1\r\n{\r\n${'1\r\n \r\n'.repeat(5_000)}1\r\n}\r\n0\r\n\r\n`),
+    'the largest head and the largest trailer': chunked(`2\r\n{}\r\n0\r\n${trailer}\r\n`),
+    'the largest head, the longest line and the largest trailer': chunked(`2;${'e'.repeat(255)}\r\n{}\r\n0;${'e'.repeat(255)}\r\n${trailer}\r\n`),
+  });
   for (const [name, bytes] of Object.entries(atLimits)) {
     test(name, async () => {
       const [answer, ...more] = answersOf(await shop.gateway.raw(bytes));

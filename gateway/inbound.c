@@ -21,8 +21,12 @@ static struct watched_connection **by_descriptor;
 static int descriptor_limit;
 static int users; /* servers that have begun */
 
-/* What other objects must find in the program, however it is built. */
-#define INTERPOSED __attribute__((visibility("default"), used))
+/* Symbols that other objects must find in the program, however it is built. The functions have names of their own here,
+ * for <sys/socket.h> may define an inline recv(). */
+#define INTERPOSED(name) __asm__(name) __attribute__((visibility("default"), used))
+
+ssize_t checked_recv(int fd, void *buffer, size_t size, int flags) INTERPOSED("recv");
+ssize_t checked_record_recv(gnutls_session_t session, void *data, size_t size) INTERPOSED("gnutls_record_recv");
 
 typedef ssize_t reader(const struct watched_connection *connection, void *buffer, size_t size);
 
@@ -117,6 +121,20 @@ static ssize_t discard(struct watched_connection *connection, void *buffer, size
     return got;
 }
 
+/*
+ * notice_end wakes the library up once more where the client has closed its side in the middle of a message. The
+ * library waits for edges and takes a short read for all there is; an end that came together with the last bytes it
+ * would not see before the connection's deadline.
+ */
+static void notice_end(const struct watched_connection *connection) {
+    char byte;
+
+    if (connection->syntax.state != MESSAGE_START &&
+        recvfrom(connection->fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT, NULL, NULL) == 0) {
+        shutdown(connection->fd, SHUT_RD);
+    }
+}
+
 /* receive reads for the library: what came before a fault, and never the faulty message. */
 static ssize_t receive(struct watched_connection *connection, void *buffer, size_t size, reader *read_some) {
     const struct message_fault *fault = connection->fault;
@@ -131,6 +149,7 @@ static ssize_t receive(struct watched_connection *connection, void *buffer, size
         connection->checked = true;
         fault = message_syntax_feed(&connection->syntax, buffer, (size_t)got, &whole);
         if (fault == NULL) {
+            notice_end(connection);
             return got;
         }
         if (whole > 0) {
@@ -156,9 +175,9 @@ static ssize_t read_encrypted(const struct watched_connection *connection, void 
     return gnutls_record_recv_seq(connection->tls_session, buffer, size, sequence);
 }
 
-/* recv in place of the C library's: see inbound.h. Under TLS it is GnuTLS that reads here, and what it reads is checked
- * when it is decrypted. */
-INTERPOSED ssize_t recv(int fd, void *buffer, size_t size, int flags) {
+/* checked_recv is recv() in place of the C library's: see inbound.h. Under TLS it is GnuTLS that reads here, and what
+ * it reads is checked when it is decrypted. */
+ssize_t checked_recv(int fd, void *buffer, size_t size, int flags) {
     struct watched_connection *connection = find(fd);
 
     if (connection == NULL || connection->encrypted) {
@@ -167,14 +186,15 @@ INTERPOSED ssize_t recv(int fd, void *buffer, size_t size, int flags) {
     return receive(connection, buffer, size, read_plain);
 }
 
-/* gnutls_record_recv in place of the library's. That it is called means that the handshake is done. */
-INTERPOSED ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t data_size) {
+/* checked_record_recv is gnutls_record_recv() in place of the library's. That it is called means that the handshake is
+ * done. */
+ssize_t checked_record_recv(gnutls_session_t session, void *data, size_t size) {
     struct watched_connection *connection = find(gnutls_transport_get_int(session));
     unsigned char sequence[8];
 
     if (connection == NULL) {
-        return gnutls_record_recv_seq(session, data, data_size, sequence);
+        return gnutls_record_recv_seq(session, data, size, sequence);
     }
     connection->tls_session = session;
-    return receive(connection, data, data_size, read_encrypted);
+    return receive(connection, data, size, read_encrypted);
 }

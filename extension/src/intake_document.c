@@ -226,8 +226,7 @@ const char *intake_read_document(const char *json, IntakeDocument *document) {
     if (!JsonContainerIsObject(&parsed->root))
         return "customer_id and items array are required";
     if (!numbers_are_printable(parsed))
-        return "numbers must have at most " CppAsString2(
-            NUMBER_DIGITS_MAX) " digits before and after the decimal point";
+        return psprintf("numbers must have at most %d digits before and after the decimal point", NUMBER_DIGITS_MAX);
     customer = member(&parsed->root, "customer_id");
     items = member(&parsed->root, "items");
     total = member(&parsed->root, "total_amount");

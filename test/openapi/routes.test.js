@@ -42,9 +42,10 @@ test('the document lists exactly the codes of problems that the sources have', (
   const found = new Set([
     ...matches(sources('extension/src', '.c'), /\[PROBLEM_\w+\] = \{\d+, "(\w+)"/g),
     ...matches(sources('extension/sql/parts', '.sql'), /shop\.problem\(\s*\d+,\s*'(\w+)'/g),
-    ...matches(sources('gateway', '.c'), /(?:request_answer_problem|refuse)\([^";]*"([a-z][a-z_]*)"/g),
+    ...matches(sources('gateway', '.c'), /(?:request_answer_problem|refuse|raw_answer_send)\([^";]*"([a-z][a-z_]*)"/g),
     ...matches(sources('gateway', '.c'), /token_was_bad \? "(\w+)"/g),
     ...matches(sources('gateway', '.c'), /token_was_bad \? "\w+" : "(\w+)"/g),
+    ...matches(sources('gateway', 'message_syntax.c'), /\{\d{3}, "(\w+)"/g),
     ...matches(sources('gateway', 'errmap.c'), /\{?"\w*", \d{3}, "(\w+)"/g),
   ]);
   assert.deepEqual([...document.components.schemas.ProblemCode.enum].sort(), [...found].sort());

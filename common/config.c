@@ -281,9 +281,8 @@ bool configuration_is_production(const struct shared_configuration *configuratio
     return is_production_word(configuration->app_env) || is_production_word(configuration->node_env);
 }
 
-/* add_parameter appends " keyword='value'" with quotes and backslashes escaped as libpq asks (PostgreSQL documentation,
- * "Keyword/Value Connection Strings"). Does nothing for NULL. */
-static void add_parameter(FILE *out, const char *keyword, const char *value) {
+/* Quotes and backslashes are escaped (PostgreSQL documentation, "Keyword/Value Connection Strings"). */
+void configuration_add_parameter(FILE *out, const char *keyword, const char *value) {
     if (value == NULL) {
         return;
     }
@@ -306,11 +305,11 @@ static char *build_conninfo(const struct shared_configuration *configuration) {
     if (out == NULL) {
         return NULL;
     }
-    add_parameter(out, "host", configuration->db_host);
-    add_parameter(out, "port", configuration->db_port);
-    add_parameter(out, "dbname", configuration->db_name);
-    add_parameter(out, "user", configuration->db_user);
-    add_parameter(out, "password", configuration->db_password);
+    configuration_add_parameter(out, "host", configuration->db_host);
+    configuration_add_parameter(out, "port", configuration->db_port);
+    configuration_add_parameter(out, "dbname", configuration->db_name);
+    configuration_add_parameter(out, "user", configuration->db_user);
+    configuration_add_parameter(out, "password", configuration->db_password);
     if (fclose(out) != 0) {
         free(text);
         return NULL;
@@ -339,8 +338,10 @@ char *configuration_conninfo(const struct shared_configuration *configuration, c
 
     if (configuration->database_url != NULL) {
         conninfo = strdup(configuration->database_url);
-    } else if (configuration->db_host == NULL && configuration->db_name == NULL) {
-        snprintf(error, error_size, "DATABASE_URL (or DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASSWORD) must be set");
+    } else if (configuration->db_host == NULL && configuration->db_name == NULL &&
+               configuration->db_secret_arn == NULL) {
+        snprintf(error, error_size,
+                 "DATABASE_URL (or DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASSWORD, or DB_SECRET_ARN) must be set");
         return NULL;
     } else if (configuration->db_port != NULL && !text_to_int64(configuration->db_port, 1, 65535, &port)) {
         snprintf(error, error_size, "DB_PORT must be an integer from 1 to 65535");

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "aws_configuration.h"
+
 enum setting_type {
     SETTING_STRING,  /* char *       */
     SETTING_INTEGER, /* long         */
@@ -53,6 +55,8 @@ void config_dump(FILE *out, const struct setting *table, size_t count, const voi
 struct shared_configuration {
     char *database_url;
     char *db_host, *db_port, *db_name, *db_user, *db_password;
+    char *db_secret_arn;
+    struct aws_configuration aws;
     long db_pool_max;
     long store_id;
     char *app_env, *node_env;
@@ -121,6 +125,18 @@ struct shared_configuration {
          true,                                                                                                         \
          (base) + offsetof(struct shared_configuration, db_password),                                                  \
          "password, where DATABASE_URL is unset"},                                                                     \
+        {"DB_SECRET_ARN",                                                                                              \
+         NULL,                                                                                                         \
+         SETTING_STRING,                                                                                               \
+         NULL,                                                                                                         \
+         1,                                                                                                            \
+         2048,                                                                                                         \
+         NULL,                                                                                                         \
+         false,                                                                                                        \
+         (base) + offsetof(struct shared_configuration, db_secret_arn),                                                \
+         "secret of AWS Secrets Manager (JSON: username, password, host, port, dbname), read again when a login "      \
+         "fails; what it does not say comes from the settings above"},                                                 \
+        AWS_SETTING_ROWS((base) + offsetof(struct shared_configuration, aws)),                                         \
         {"DB_POOL_MAX",                                                                                                \
          NULL,                                                                                                         \
          SETTING_INTEGER,                                                                                              \
@@ -169,10 +185,15 @@ struct shared_configuration {
 /* configuration_is_production tells whether APP_ENV or NODE_ENV is "production". */
 bool configuration_is_production(const struct shared_configuration *configuration);
 
+/* configuration_add_parameter appends " keyword='value'" to a connection string, quoted as libpq asks; nothing for
+ * NULL. */
+void configuration_add_parameter(FILE *out, const char *keyword, const char *value);
+
 /*
  * configuration_conninfo gives the libpq connection string: DATABASE_URL, or one built from the DB_* settings (values
- * quoted as libpq asks). Returns a malloc'd string the caller frees, or NULL with a message in error when neither is
- * set or libpq's own parser (PQconninfoParse) refuses it. The message never holds a password.
+ * quoted as libpq asks); DB_SECRET_ARN is not asked, but may bring what the others lack. Returns a malloc'd string the
+ * caller frees, or NULL with a message in error when neither is set or libpq's own parser (PQconninfoParse) refuses it.
+ * The message never holds a password.
  */
 char *configuration_conninfo(const struct shared_configuration *configuration, char *error, size_t error_size);
 

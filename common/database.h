@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct database_login;
 struct database_pool;
 
 struct database_pool_settings {
@@ -26,6 +27,7 @@ struct database_pool_settings {
     int maximum_connections;      /* opened on demand, one is always kept open */
     int queue_limit;              /* calls that may wait for a connection; more are refused as overloaded */
     int wait_limit_ms;            /* how long a call may wait for a connection */
+    struct database_login *login; /* where it comes from instead (database_login.h), shared; NULL: conninfo */
 };
 
 /* A statement: static data, prepared on each connection at its first use there. */

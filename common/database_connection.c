@@ -27,14 +27,14 @@ static void on_notice(void *context, const PGresult *notice) {
     }
 }
 
-struct database_connection *database_connection_open(const char *conninfo, const char *application_name,
+struct database_connection *database_connection_open(struct database_login *login, const char *application_name,
                                                      int64_t deadline) {
     struct database_connection *connection = calloc(1, sizeof(*connection));
 
     if (connection == NULL) {
         return NULL;
     }
-    connection->starting = database_opening_start(conninfo, application_name);
+    connection->starting = database_opening_start(login, application_name);
     if (connection->starting == NULL) {
         free(connection);
         return NULL;
@@ -86,10 +86,15 @@ short database_connection_events(const struct database_connection *connection) {
 
 /* finish_starting takes the connection over from the thread that began it. */
 static void finish_starting(struct database_connection *connection) {
-    if (!database_opening_take(connection->starting, &connection->handle)) {
+    struct database_opened opened;
+
+    if (!database_opening_take(connection->starting, &opened)) {
         return; /* it is just before its end */
     }
     connection->starting = NULL;
+    connection->handle = opened.handle;
+    connection->login_version = opened.login_version;
+    database_call_set_message(connection->farewell, opened.error);
     /* PQstatus of no connection is CONNECTION_BAD. */
     connection->state = PQstatus(connection->handle) == CONNECTION_BAD ? STATE_BROKEN : STATE_OPENING;
     connection->opening_events = POLLOUT; /* PQconnectStart documents: begin as if PQconnectPoll had said WRITING */

@@ -30,10 +30,11 @@ struct database_connection {
     struct database_opening *starting; /* in STARTING */
     PGconn *handle;                    /* after it; NULL until then */
     enum connection_state state;
-    short opening_events; /* what PQconnectPoll waits for */
-    bool flush_wanted;    /* libpq could not send everything yet */
-    bool was_open;        /* the connection was established once */
-    int64_t deadline;     /* STARTING, OPENING: give the attempt up; DRAINING: give the connection up */
+    short opening_events;   /* what PQconnectPoll waits for */
+    bool flush_wanted;      /* libpq could not send everything yet */
+    bool was_open;          /* the connection was established once */
+    unsigned login_version; /* of the string that it was begun with; 0 before */
+    int64_t deadline;       /* STARTING, OPENING: give the attempt up; DRAINING: give the connection up */
     int64_t idle_since;
     struct database_call *call; /* in flight, or finished and not yet taken by the pool */
     bool call_finished;
@@ -45,10 +46,10 @@ struct database_connection {
 };
 
 /*
- * database_connection_open starts a connection. conninfo is libpq's string; deadline bounds the attempt.
+ * database_connection_open starts a connection. login gives libpq's string; deadline bounds the attempt.
  * Returns NULL when memory or threads are short; else a connection in state STARTING.
  */
-struct database_connection *database_connection_open(const char *conninfo, const char *application_name,
+struct database_connection *database_connection_open(struct database_login *login, const char *application_name,
                                                      int64_t deadline);
 
 /* database_connection_close closes the socket and frees the connection, not its call. Never blocks. */

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "database_call.h"
 #include "database_connection.h"
+#include "database_login.h"
 #include "log.h"
 #include "random.h"
 
@@ -21,7 +22,7 @@
 
 struct database_pool {
     struct database_pool_settings settings;
-    char *conninfo;
+    struct database_login *login;
     char *application_name;
     struct database_connection **connections;
     int connection_count;
@@ -45,12 +46,13 @@ struct database_pool *database_pool_create(const struct database_pool_settings *
         return NULL;
     }
     pool->settings = *settings;
-    pool->conninfo = strdup(settings->conninfo);
+    pool->login =
+        settings->login != NULL ? database_login_share(settings->login) : database_login_fixed(settings->conninfo);
     pool->application_name = strdup(settings->application_name);
     pool->connections = calloc((size_t)settings->maximum_connections, sizeof(struct database_connection *));
     pool->backoff_ms = FIRST_BACKOFF_MS;
-    if (pool->conninfo == NULL || pool->application_name == NULL || pool->connections == NULL) {
-        free(pool->conninfo);
+    if (pool->application_name == NULL || pool->connections == NULL) {
+        database_login_release(pool->login);
         free(pool->application_name);
         free(pool->connections);
         free(pool);
@@ -429,6 +431,7 @@ static void connection_gone(struct database_pool *pool, int index, int64_t now) 
     struct database_connection *connection = pool->connections[index];
     bool was_open = connection->was_open;
     bool was_sent = connection->call_sent;
+    unsigned login_version = connection->login_version;
     struct database_call *call = connection->call;
 
     database_call_set_message(pool->last_error, database_connection_error(connection));
@@ -436,6 +439,7 @@ static void connection_gone(struct database_pool *pool, int index, int64_t now) 
     if (was_open) {
         postpone_attempt(pool, now);
     } else {
+        database_login_refused(pool->login, login_version);
         lengthen_backoff(pool, now);
     }
     log_event(LOG_DEBUG, was_open ? "db_connection_closed" : "db_connection_failed",
@@ -549,7 +553,7 @@ static void handle_connection_timers(struct database_pool *pool, int64_t now) {
 static void open_connections(struct database_pool *pool, int64_t now) {
     while (now >= pool->next_attempt && wants_connection(pool, now)) {
         struct database_connection *connection =
-            database_connection_open(pool->conninfo, pool->application_name, now + CONNECT_TIMEOUT_MS);
+            database_connection_open(pool->login, pool->application_name, now + CONNECT_TIMEOUT_MS);
 
         pool->last_attempt = now;
         if (connection == NULL) {
@@ -672,7 +676,7 @@ void database_pool_destroy(struct database_pool *pool) {
         remove_connection(pool, pool->connection_count - 1);
     }
     free(pool->connections);
-    free(pool->conninfo);
+    database_login_release(pool->login);
     free(pool->application_name);
     free(pool);
 }

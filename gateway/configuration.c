@@ -198,9 +198,9 @@ bool configuration_read(struct configuration *configuration, char *error, size_t
     if (fault != NULL) {
         snprintf(error, error_size, "%s", fault);
     } else {
-        configuration->conninfo = configuration_conninfo(&configuration->shared, error, error_size);
+        configuration->login = database_login_create(&configuration->shared, error, error_size);
     }
-    if (configuration->conninfo == NULL) {
+    if (configuration->login == NULL) {
         configuration_release(configuration);
         return false;
     }
@@ -209,8 +209,8 @@ bool configuration_read(struct configuration *configuration, char *error, size_t
 
 void configuration_release(struct configuration *configuration) {
     config_free(configuration_table, configuration_table_size, configuration);
-    free(configuration->conninfo);
-    configuration->conninfo = NULL;
+    database_login_release(configuration->login);
+    configuration->login = NULL;
 }
 
 bool configuration_customer_needs_token(const struct configuration *configuration) {

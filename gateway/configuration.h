@@ -5,6 +5,7 @@
 #define SHOP_GATEWAY_CONFIGURATION_H
 
 #include "config.h"
+#include "database_login.h"
 
 struct configuration {
     struct shared_configuration shared;
@@ -24,7 +25,7 @@ struct configuration {
     char *tls_cert_file, *tls_key_file;
     char *database_read_url;
     long http_request_timeout_ms, http_headers_timeout_ms, http_keep_alive_timeout_ms, http_shutdown_grace_ms;
-    char *conninfo; /* made from the shared settings */
+    struct database_login *login; /* made from the shared settings */
 };
 
 /* The table, for config_print_help, config_dump and for reading single settings. */

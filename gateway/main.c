@@ -118,7 +118,7 @@ static struct database_pool *replica_pool(const struct configuration *configurat
 static const char *start(struct gateway *gateway, char *error, size_t error_size) {
     const struct configuration *configuration = &gateway->configuration;
     struct database_pool_settings settings = {
-        .conninfo = configuration->conninfo,
+        .login = configuration->login,
         .application_name = "shop-gateway",
         .maximum_connections = (int)configuration->shared.db_pool_max,
         .queue_limit = DATABASE_QUEUE_LIMIT,

@@ -14,8 +14,17 @@
 #define PAGE "1000"
 
 static PGconn *connect_database(const struct poller_configuration *configuration) {
-    PGconn *connection = PQconnectdb(configuration->conninfo);
+    char error[1024];
+    unsigned version;
+    char *conninfo = database_login_conninfo(configuration->login, &version, error, sizeof(error));
+    PGconn *connection;
 
+    if (conninfo == NULL) {
+        fprintf(stderr, "shop-poller: %s\n", error);
+        return NULL;
+    }
+    connection = PQconnectdb(conninfo);
+    memory_wipe(conninfo);
     if (PQstatus(connection) != CONNECTION_OK) {
         fprintf(stderr, "shop-poller: cannot connect: %s", PQerrorMessage(connection));
         PQfinish(connection);

@@ -20,42 +20,8 @@ static const struct setting settings[] = {
      "URL of the queue; unset: the embedded queue, straight from the outbox"},
     {"SQS_DLQ_URL", NULL, SETTING_STRING, NULL, 1, 1024, NULL, false, FIELD(dlq_url),
      "URL of the dead-letter queue, together with SQS_QUEUE_URL; unset: dead letters are rows only"},
-    {"AWS_REGION", "AWS_DEFAULT_REGION", SETTING_STRING, "us-east-1", 1, 64, NULL, false, FIELD(region), "AWS region"},
     {"AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL", SETTING_STRING, NULL, 1, 1024, NULL, false, FIELD(endpoint_url),
      "where to reach SQS; unset: the region's public endpoint"},
-    {"AWS_ACCESS_KEY_ID", NULL, SETTING_STRING, NULL, 0, 0, NULL, true, FIELD(access_key_id), "AWS access key id"},
-    {"AWS_SECRET_ACCESS_KEY", NULL, SETTING_STRING, NULL, 0, 0, NULL, true, FIELD(secret_access_key),
-     "AWS secret access key"},
-    {"AWS_SESSION_TOKEN", NULL, SETTING_STRING, NULL, 0, 0, NULL, true, FIELD(session_token),
-     "AWS session token, with temporary keys"},
-    {"AWS_PROFILE", NULL, SETTING_STRING, NULL, 0, 0, NULL, false, FIELD(profile),
-     "profile in the shared credentials file; unset: default"},
-    {"AWS_SHARED_CREDENTIALS_FILE", NULL, SETTING_STRING, NULL, 0, 0, NULL, false, FIELD(shared_credentials_file),
-     "shared credentials file; unset: .aws/credentials in the home folder"},
-    {"AWS_WEB_IDENTITY_TOKEN_FILE", NULL, SETTING_STRING, NULL, 0, 0, NULL, false, FIELD(web_identity_token_file),
-     "file with the web identity token to get a role's credentials from STS with"},
-    {"AWS_ROLE_ARN", NULL, SETTING_STRING, NULL, 0, 0, NULL, false, FIELD(role_arn), "that role"},
-    {"AWS_ROLE_SESSION_NAME", NULL, SETTING_STRING, NULL, 0, 0, NULL, false, FIELD(role_session_name),
-     "name of the session with that role; unset: shop-poller"},
-    {"AWS_ENDPOINT_URL_STS", NULL, SETTING_STRING, NULL, 0, 0, NULL, false, FIELD(sts_endpoint_url),
-     "where to reach STS; unset: the region's public endpoint"},
-    {"AWS_CONFIG_FILE", NULL, SETTING_STRING, NULL, 0, 0, NULL, false, FIELD(config_file),
-     "shared config file; unset: .aws/config in the home folder"},
-    {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", NULL, SETTING_STRING, NULL, 0, 0, NULL, false,
-     FIELD(container_relative_uri), "path of the credentials on the service of ECS"},
-    {"AWS_CONTAINER_CREDENTIALS_FULL_URI", NULL, SETTING_STRING, NULL, 0, 0, NULL, false, FIELD(container_full_uri),
-     "URL of the credentials on another service of the container (EKS Pod Identity)"},
-    {"AWS_CONTAINER_CREDENTIALS_ENDPOINT", NULL, SETTING_STRING, NULL, 0, 0, NULL, false, FIELD(container_endpoint),
-     "what the relative URI is relative to; unset: http://169.254.170.2"},
-    {"AWS_CONTAINER_AUTHORIZATION_TOKEN", NULL, SETTING_STRING, NULL, 0, 0, NULL, true, FIELD(container_token),
-     "token for that service"},
-    {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", NULL, SETTING_STRING, NULL, 0, 0, NULL, false,
-     FIELD(container_token_file), "file with the token for that service"},
-    {"AWS_EC2_METADATA_DISABLED", NULL, SETTING_STRING, NULL, 0, 0, NULL, false, FIELD(metadata_disabled),
-     "true: do not ask the metadata service of EC2 for credentials"},
-    {"AWS_EC2_METADATA_SERVICE_ENDPOINT", NULL, SETTING_STRING, NULL, 0, 0, NULL, false, FIELD(metadata_endpoint),
-     "where to reach it; unset: http://169.254.169.254"},
-    {"HOME", NULL, SETTING_STRING, NULL, 0, 0, NULL, false, FIELD(home_folder), "home folder"},
     {"SQS_SEND_MAX_RETRIES", NULL, SETTING_INTEGER, "2", 0, 20, NULL, false, FIELD(send_maximum_retries),
      "repeats of a send before its messages rest in the outbox"},
     {"SQS_SEND_RETRY_DELAY_MS", NULL, SETTING_INTEGER, "100", 0, 60000, NULL, false, FIELD(send_retry_delay_ms),
@@ -129,11 +95,6 @@ static bool is_queue_url(const char *text) {
     return scheme > 0 && path != NULL && path > text + scheme;
 }
 
-/* is_region tells whether a text can be a region's name; it becomes part of a host name. */
-static bool is_region(const char *text) {
-    return text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
-}
-
 static bool check_queues(struct poller_configuration *configuration, char *error, size_t error_size) {
     char reason[128];
 
@@ -150,12 +111,8 @@ static bool check_queues(struct poller_configuration *configuration, char *error
         snprintf(error, error_size, "SQS_DLQ_URL must not be the queue of SQS_QUEUE_URL");
         return false;
     }
-    if (!is_region(configuration->region)) {
-        snprintf(error, error_size, "AWS_REGION must be a region's name such as us-east-1");
-        return false;
-    }
-    if (!sqs_endpoint_set(&configuration->endpoint, configuration->endpoint_url, configuration->region, reason,
-                          sizeof(reason))) {
+    if (!aws_endpoint_set(&configuration->endpoint, configuration->endpoint_url, "sqs",
+                          configuration->shared.aws.region, reason, sizeof(reason))) {
         snprintf(error, error_size, "AWS_ENDPOINT_URL_SQS (or AWS_ENDPOINT_URL) %s", reason);
         return false;
     }
@@ -269,13 +226,9 @@ bool configuration_load(struct poller_configuration *configuration, char *error,
     if (!config_load(settings, SETTING_COUNT, configuration, error, error_size)) {
         return false;
     }
-    if (!check_queues(configuration, error, error_size) || !check_times(configuration, error, error_size) ||
-        !check_payments(configuration, error, error_size)) {
-        configuration_free(configuration);
-        return false;
-    }
-    configuration->conninfo = configuration_conninfo(&configuration->shared, error, error_size);
-    if (configuration->conninfo == NULL) {
+    configuration->login = database_login_create(&configuration->shared, error, error_size);
+    if (configuration->login == NULL || !check_queues(configuration, error, error_size) ||
+        !check_times(configuration, error, error_size) || !check_payments(configuration, error, error_size)) {
         configuration_free(configuration);
         return false;
     }
@@ -283,34 +236,10 @@ bool configuration_load(struct poller_configuration *configuration, char *error,
 }
 
 void configuration_free(struct poller_configuration *configuration) {
-    free(configuration->conninfo);
-    configuration->conninfo = NULL;
-    sqs_endpoint_clear(&configuration->endpoint);
+    database_login_release(configuration->login);
+    configuration->login = NULL;
+    aws_endpoint_clear(&configuration->endpoint);
     config_free(settings, SETTING_COUNT, configuration);
-}
-
-struct credential_settings configuration_credential_settings(const struct poller_configuration *configuration) {
-    return (struct credential_settings){
-        .access_key_id = configuration->access_key_id,
-        .secret_access_key = configuration->secret_access_key,
-        .session_token = configuration->session_token,
-        .region = configuration->region,
-        .profile = configuration->profile,
-        .web_identity_token_file = configuration->web_identity_token_file,
-        .role_arn = configuration->role_arn,
-        .role_session_name = configuration->role_session_name,
-        .sts_endpoint_url = configuration->sts_endpoint_url,
-        .config_file = configuration->config_file,
-        .container_relative_uri = configuration->container_relative_uri,
-        .container_full_uri = configuration->container_full_uri,
-        .container_endpoint = configuration->container_endpoint,
-        .container_token = configuration->container_token,
-        .container_token_file = configuration->container_token_file,
-        .metadata_disabled = configuration->metadata_disabled,
-        .metadata_endpoint = configuration->metadata_endpoint,
-        .shared_credentials_file = configuration->shared_credentials_file,
-        .home_folder = configuration->home_folder,
-    };
 }
 
 void configuration_print_help(FILE *out) {

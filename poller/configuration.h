@@ -7,20 +7,15 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "aws_endpoint.h"
 #include "config.h"
-#include "credentials.h"
-#include "sqs_endpoint.h"
+#include "database_login.h"
 
 struct poller_configuration {
     struct shared_configuration shared;
 
     char *queue_url, *dlq_url; /* NULL where unset; without queue_url the embedded queue is used */
-    char *region;
-    char *endpoint_url; /* NULL: the region's endpoint */
-    char *web_identity_token_file, *role_arn, *role_session_name, *sts_endpoint_url, *config_file;
-    char *container_relative_uri, *container_full_uri, *container_endpoint, *container_token, *container_token_file;
-    char *metadata_disabled, *metadata_endpoint;
-    char *access_key_id, *secret_access_key, *session_token, *profile, *shared_credentials_file, *home_folder;
+    char *endpoint_url;        /* of SQS; NULL: the region's endpoint */
 
     long send_maximum_retries, send_retry_delay_ms;
     char *payment_provider, *payment_simulation_mode;
@@ -34,8 +29,8 @@ struct poller_configuration {
     char *bind_address; /* NULL: all interfaces */
     long monitor_port;  /* 0: no monitoring */
 
-    char *conninfo;               /* made from the shared settings */
-    struct sqs_endpoint endpoint; /* made from endpoint_url and region; empty without queue_url */
+    struct database_login *login; /* made from the shared settings */
+    struct aws_endpoint endpoint; /* made from endpoint_url and region; empty without queue_url */
 };
 
 /*
@@ -46,9 +41,6 @@ bool configuration_load(struct poller_configuration *configuration, char *error,
 
 /* configuration_free releases what configuration_load made. */
 void configuration_free(struct poller_configuration *configuration);
-
-/* configuration_credential_settings gives the settings for credential_store_open; they point into configuration. */
-struct credential_settings configuration_credential_settings(const struct poller_configuration *configuration);
 
 /* configuration_print_help prints every variable with its default and meaning. */
 void configuration_print_help(FILE *out);

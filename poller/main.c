@@ -43,7 +43,7 @@ static int fail_configuration(const char *error) {
 /* open_credentials looks for credentials where they are needed; false with a message when there are none. */
 static bool open_credentials(const struct poller_configuration *configuration, struct credential_store **store,
                              char *error, size_t error_size) {
-    struct credential_settings settings = configuration_credential_settings(configuration);
+    struct credential_settings settings = aws_configuration_credentials(&configuration->shared.aws);
     char reason[1280];
 
     *store = NULL;

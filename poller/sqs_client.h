@@ -10,7 +10,7 @@
 
 #include "credentials.h"
 #include "http_client.h"
-#include "sqs_endpoint.h"
+#include "aws_endpoint.h"
 #include "sqs_protocol.h"
 
 /* Timeout of every call but ReceiveMessage, in milliseconds. */
@@ -23,7 +23,7 @@ struct sqs_client_settings {
     struct loop *loop;
     struct http_client *http;
     struct credential_store *credentials;
-    const struct sqs_endpoint *endpoint; /* has to outlive the client */
+    const struct aws_endpoint *endpoint; /* has to outlive the client */
     const char *region;                  /* has to outlive the client */
 };
 

@@ -70,7 +70,7 @@ static void end_round(void *context);
 
 static struct database_pool *create_pool(const struct poller_configuration *configuration) {
     struct database_pool_settings pool = {
-        .conninfo = configuration->conninfo,
+        .login = configuration->login,
         .application_name = "shop-poller",
         .maximum_connections = (int)configuration->shared.db_pool_max,
         .queue_limit = DATABASE_QUEUE_LIMIT,
@@ -144,7 +144,7 @@ static struct sqs_client *create_sqs_client(const struct worker *worker, struct 
         .http = worker->http,
         .credentials = credentials,
         .endpoint = &worker->configuration->endpoint,
-        .region = worker->configuration->region,
+        .region = worker->configuration->shared.aws.region,
     };
 
     return sqs_client_create(&sqs);
@@ -318,8 +318,8 @@ static void log_started(const struct worker *worker) {
 
     log_event(LOG_INFO, "worker_started",
               json_pack("{s:s,s:o,s:s,s:I,s:I,s:I,s:I,s:b,s:s,s:s}", "version", SHOP_VERSION, "queueUrl",
-                        log_text(configuration->queue_url), "region", configuration->region, "maxReceiveCount",
-                        (json_int_t)configuration->maximum_receive_count, "processTimeoutMs",
+                        log_text(configuration->queue_url), "region", configuration->shared.aws.region,
+                        "maxReceiveCount", (json_int_t)configuration->maximum_receive_count, "processTimeoutMs",
                         (json_int_t)configuration->process_timeout_ms, "pollTimeoutMs",
                         (json_int_t)configuration->poll_timeout_ms, "shutdownGraceMs",
                         (json_int_t)configuration->shutdown_grace_ms, "dlqEnabled",

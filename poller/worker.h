@@ -5,6 +5,7 @@
 #define SHOP_POLLER_WORKER_H
 
 #include "configuration.h"
+#include "credentials.h"
 
 struct worker;
 

@@ -285,7 +285,7 @@ static void note(void *context, const struct database_answer *answer) {
 
 static struct database_pool *pool_of(int port, int maximum_connections, int queue_limit, int wait_limit_ms) {
     char conninfo[128];
-    struct database_pool_settings settings = {conninfo, "test", maximum_connections, queue_limit, wait_limit_ms};
+    struct database_pool_settings settings = {conninfo, "test", maximum_connections, queue_limit, wait_limit_ms, NULL};
 
     snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%d user=u dbname=d sslmode=disable gssencmode=disable",
              port);

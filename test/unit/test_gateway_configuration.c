@@ -44,6 +44,8 @@ static void refuses(const char *variable) {
 
 static void knows_defaults(void **state) {
     struct configuration configuration;
+    char error[256], *conninfo;
+    unsigned version;
 
     (void)state;
     accepts(&configuration);
@@ -58,7 +60,9 @@ static void knows_defaults(void **state) {
     assert_int_equal(configuration.http_headers_timeout_ms, 6000);
     assert_int_equal(configuration.http_keep_alive_timeout_ms, 5000);
     assert_int_equal(configuration.http_shutdown_grace_ms, 10000);
-    assert_string_equal(configuration.conninfo, "postgresql:///shop");
+    conninfo = database_login_conninfo(configuration.login, &version, error, sizeof(error));
+    assert_string_equal(conninfo, "postgresql:///shop");
+    free(conninfo);
     configuration_release(&configuration);
 }
 

@@ -54,7 +54,7 @@ static void has_the_documented_defaults(void **state) {
     (void)state;
     assert_null(configuration.queue_url);
     assert_null(configuration.dlq_url);
-    assert_string_equal(configuration.region, "us-east-1");
+    assert_string_equal(configuration.shared.aws.region, "us-east-1");
     assert_string_equal(configuration.endpoint.url, "https://sqs.us-east-1.amazonaws.com");
     assert_string_equal(configuration.endpoint.host, "sqs.us-east-1.amazonaws.com");
     assert_string_equal(configuration.endpoint.path, "/");
@@ -190,20 +190,20 @@ static void finds_the_endpoint(void **state) {
         {"http://[::1]:4566/", "[::1]:4566", "/"},
         {"https://sqs.example.com:80", "sqs.example.com:80", "/"},
     };
-    struct sqs_endpoint endpoint;
+    struct aws_endpoint endpoint;
     size_t i;
 
     (void)state;
     for (i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
-        assert_true(sqs_endpoint_set(&endpoint, endpoints[i][0], "us-east-1", error, sizeof(error)));
+        assert_true(aws_endpoint_set(&endpoint, endpoints[i][0], "sqs", "us-east-1", error, sizeof(error)));
         assert_string_equal(endpoint.url, endpoints[i][0]);
         assert_string_equal(endpoint.host, endpoints[i][1]);
         assert_string_equal(endpoint.path, endpoints[i][2]);
-        sqs_endpoint_clear(&endpoint);
+        aws_endpoint_clear(&endpoint);
     }
-    assert_true(sqs_endpoint_set(&endpoint, NULL, "cn-north-1", error, sizeof(error)));
+    assert_true(aws_endpoint_set(&endpoint, NULL, "sqs", "cn-north-1", error, sizeof(error)));
     assert_string_equal(endpoint.url, "https://sqs.cn-north-1.amazonaws.com.cn");
-    sqs_endpoint_clear(&endpoint);
+    aws_endpoint_clear(&endpoint);
 }
 
 int main(void) {

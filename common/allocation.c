@@ -1,5 +1,6 @@
 #include "allocation.h"
 
+#include <openssl/crypto.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,4 +55,11 @@ char *memory_format(const char *format, ...) {
         end_without_memory();
     }
     return text;
+}
+
+void memory_wipe(char *secret) {
+    if (secret != NULL) {
+        OPENSSL_cleanse(secret, strlen(secret));
+        free(secret);
+    }
 }

@@ -2,8 +2,8 @@
  * AWS credentials as the program uses them: found once at the start, renewed in the background before they expire and
  * when the service refuses them. Where they come from is credential_sources.h.
  */
-#ifndef SHOP_POLLER_CREDENTIALS_H
-#define SHOP_POLLER_CREDENTIALS_H
+#ifndef SHOP_COMMON_CREDENTIALS_H
+#define SHOP_COMMON_CREDENTIALS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,6 +11,12 @@
 #include "credential_sources.h"
 
 struct credential_store;
+
+/* credential_settings_copy makes a copy that owns its texts. */
+struct credential_settings credential_settings_copy(const struct credential_settings *settings);
+
+/* credential_settings_free wipes and frees what credential_settings_copy made. */
+void credential_settings_free(struct credential_settings *settings);
 
 /*
  * credential_store_open looks for credentials, and waits for them. The settings are copied. Returns NULL, with a

@@ -1,9 +1,9 @@
 /*
- * Memory that is always there: the process ends with a message when the machine has none left, because a poller that
- * runs on without memory cannot keep a promise, while a restarted one finds every message again.
+ * Memory that is always there: the process ends with a message when the machine has none left, because a program
+ * that runs on without memory cannot keep a promise, while a restarted one finds everything again.
  */
-#ifndef SHOP_POLLER_ALLOCATION_H
-#define SHOP_POLLER_ALLOCATION_H
+#ifndef SHOP_COMMON_ALLOCATION_H
+#define SHOP_COMMON_ALLOCATION_H
 
 #include <stddef.h>
 
@@ -18,5 +18,8 @@ char *memory_duplicate(const char *text);
 
 /* memory_format prints into a new text, which the caller frees. Never NULL. */
 char *memory_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* memory_wipe overwrites a secret text and frees it. NULL is allowed. */
+void memory_wipe(char *secret);
 
 #endif

@@ -1,4 +1,4 @@
-#include "sqs_endpoint.h"
+#include "aws_endpoint.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
@@ -48,7 +48,7 @@ static bool is_usable(CURLU *url, const char *text) {
     return usable;
 }
 
-static void take_parts(struct sqs_endpoint *endpoint, CURLU *url) {
+static void take_parts(struct aws_endpoint *endpoint, CURLU *url) {
     char *name = part_of(url, CURLUPART_HOST, 0);
     char *port = part_of(url, CURLUPART_PORT, CURLU_NO_DEFAULT_PORT);
 
@@ -58,23 +58,24 @@ static void take_parts(struct sqs_endpoint *endpoint, CURLU *url) {
     free(port);
 }
 
-/* region_endpoint gives the public endpoint of a region ("Amazon SQS endpoints and quotas"). */
-static char *region_endpoint(const char *region) {
+/* region_endpoint gives the public endpoint of a service in a region ("AWS service endpoints" in the AWS General
+ * Reference). */
+static char *region_endpoint(const char *service, const char *region) {
     const char *domain = strncmp(region, "cn-", 3) == 0 ? "amazonaws.com.cn" : "amazonaws.com";
 
-    return memory_format("https://sqs.%s.%s", region, domain);
+    return memory_format("https://%s.%s.%s", service, region, domain);
 }
 
-bool sqs_endpoint_set(struct sqs_endpoint *endpoint, const char *configured, const char *region, char *error,
-                      size_t error_size) {
+bool aws_endpoint_set(struct aws_endpoint *endpoint, const char *configured, const char *service, const char *region,
+                      char *error, size_t error_size) {
     CURLU *url = curl_url();
 
-    *endpoint = (struct sqs_endpoint){0};
-    endpoint->url = configured != NULL ? memory_duplicate(configured) : region_endpoint(region);
+    *endpoint = (struct aws_endpoint){0};
+    endpoint->url = configured != NULL ? memory_duplicate(configured) : region_endpoint(service, region);
     if (url == NULL || !is_usable(url, endpoint->url)) {
         snprintf(error, error_size, "must be an http or https URL without user, query or fragment");
         curl_url_cleanup(url);
-        sqs_endpoint_clear(endpoint);
+        aws_endpoint_clear(endpoint);
         return false;
     }
     take_parts(endpoint, url);
@@ -82,9 +83,9 @@ bool sqs_endpoint_set(struct sqs_endpoint *endpoint, const char *configured, con
     return true;
 }
 
-void sqs_endpoint_clear(struct sqs_endpoint *endpoint) {
+void aws_endpoint_clear(struct aws_endpoint *endpoint) {
     free(endpoint->url);
     free(endpoint->host);
     free(endpoint->path);
-    *endpoint = (struct sqs_endpoint){0};
+    *endpoint = (struct aws_endpoint){0};
 }

@@ -1,9 +1,8 @@
 /*
- * Credentials from services: STS for a web identity, the container's service, the metadata service of EC2.
+ * Credentials from services of the machine: the container's service, the metadata service of EC2.
  */
 #include <curl/curl.h>
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +12,6 @@
 #include "credential_sources.h"
 
 /* Time limits and tries as the AWS SDKs have them. */
-#define STS_TIMEOUT_MS       10000
-#define STS_TRIES            3
 #define CONTAINER_TIMEOUT_MS 2000
 #define CONTAINER_TRIES      3
 #define METADATA_TIMEOUT_MS  1000
@@ -22,110 +19,6 @@
 
 #define CONTAINER_ENDPOINT "http://169.254.170.2"
 #define METADATA_ENDPOINT  "http://169.254.169.254"
-
-static void wipe(char *secret) {
-    if (secret != NULL) {
-        OPENSSL_cleanse(secret, strlen(secret));
-        free(secret);
-    }
-}
-
-/* ---- web identity ---- */
-
-/* element_text copies the text of an element of STS's answer, whose values hold no markup; NULL when it is not there.
- */
-static char *element_text(const char *xml, const char *name) {
-    char *opening = memory_format("<%s>", name);
-    const char *start = strstr(xml, opening), *end;
-    char *text = NULL;
-
-    if (start != NULL) {
-        start += strlen(opening);
-        end = strchr(start, '<');
-        text = end != NULL ? strndup(start, (size_t)(end - start)) : NULL;
-    }
-    free(opening);
-    return text;
-}
-
-static bool read_sts_answer(const char *xml, struct aws_credentials *found) {
-    char *expiration = element_text(xml, "Expiration");
-    struct tm parts = {0};
-
-    found->access_key_id = element_text(xml, "AccessKeyId");
-    found->secret_access_key = element_text(xml, "SecretAccessKey");
-    found->session_token = element_text(xml, "SessionToken");
-    if (expiration != NULL && strptime(expiration, "%Y-%m-%dT%H:%M:%S", &parts) != NULL) {
-        found->expires_at = timegm(&parts);
-    }
-    free(expiration);
-    return aws_credentials_usable(found);
-}
-
-/* sts_form makes the body of AssumeRoleWithWebIdentity (AWS STS API Reference), which is not signed. */
-static char *sts_form(const struct credential_settings *settings, const char *token) {
-    const char *session = settings->role_session_name != NULL ? settings->role_session_name : "shop-poller";
-    char *role = curl_easy_escape(NULL, settings->role_arn, 0), *name = curl_easy_escape(NULL, session, 0);
-    char *identity = curl_easy_escape(NULL, token, 0), *form;
-
-    if (role == NULL || name == NULL || identity == NULL) {
-        abort(); /* no memory: see allocation.h */
-    }
-    form = memory_format("Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=%s&RoleSessionName=%s"
-                         "&WebIdentityToken=%s",
-                         role, name, identity);
-    curl_free(role);
-    curl_free(name);
-    OPENSSL_cleanse(identity, strlen(identity));
-    curl_free(identity);
-    return form;
-}
-
-static enum credential_search ask_sts(const struct credential_settings *settings, const char *token,
-                                      struct aws_credentials *found, char *error, size_t error_size) {
-    char *url = settings->sts_endpoint_url != NULL
-                    ? memory_duplicate(settings->sts_endpoint_url)
-                    : memory_format("https://sts.%s.amazonaws.com%s/", settings->region,
-                                    strncmp(settings->region, "cn-", 3) == 0 ? ".cn" : "");
-    char *form = sts_form(settings, token), *answer;
-    struct blocking_request request = {
-        .method = "POST", .url = url, .body = form, .timeout_ms = STS_TIMEOUT_MS, .tries = STS_TRIES};
-    bool usable = false;
-
-    answer = blocking_http_text(&request, error, error_size);
-    if (answer != NULL) {
-        usable = read_sts_answer(answer, found);
-        if (!usable) {
-            snprintf(error, error_size, "the answer of %s holds no credentials", url);
-        }
-    }
-    wipe(answer);
-    wipe(form);
-    free(url);
-    return usable ? CREDENTIALS_FOUND : CREDENTIALS_BROKEN;
-}
-
-enum credential_search credential_web_identity(const struct credential_settings *settings,
-                                               struct aws_credentials *found, char *error, size_t error_size) {
-    enum credential_search result;
-    char *token;
-
-    if (settings->web_identity_token_file == NULL) {
-        return CREDENTIALS_ABSENT;
-    }
-    if (settings->role_arn == NULL) {
-        snprintf(error, error_size, "there is a web identity token file, but no role (AWS_ROLE_ARN)");
-        return CREDENTIALS_BROKEN;
-    }
-    token = credential_text_read(settings->web_identity_token_file); /* each time: it is replaced now and then */
-    if (token == NULL) {
-        snprintf(error, error_size, "cannot read %s: %s", settings->web_identity_token_file, strerror(errno));
-        return CREDENTIALS_BROKEN;
-    }
-    result = ask_sts(settings, token, found, error, error_size);
-    wipe(token);
-    return result;
-}
 
 /* ---- containers ---- */
 
@@ -160,7 +53,7 @@ static bool container_header(const struct credential_settings *settings, char **
 
     *line = NULL;
     if (settings->container_token_file != NULL) {
-        wipe(token);
+        memory_wipe(token);
         token = credential_text_read(settings->container_token_file); /* each time: it is replaced now and then */
         if (token == NULL) {
             snprintf(error, error_size, "cannot read %s: %s", settings->container_token_file, strerror(errno));
@@ -169,25 +62,25 @@ static bool container_header(const struct credential_settings *settings, char **
     }
     if (token != NULL && strpbrk(token, "\r\n") != NULL) {
         snprintf(error, error_size, "the container's authorization token holds a line break");
-        wipe(token);
+        memory_wipe(token);
         return false;
     }
     *line = token != NULL ? memory_format("Authorization: %s", token) : NULL;
-    wipe(token);
+    memory_wipe(token);
     return true;
 }
 
 static enum credential_search ask_container(const char *url, const char *header, struct aws_credentials *found,
                                             char *error, size_t error_size) {
     struct blocking_request request = {
-        .method = "GET", .url = url, .header = header, .timeout_ms = CONTAINER_TIMEOUT_MS, .tries = CONTAINER_TRIES};
+        .method = "GET", .url = url, .headers = {header}, .timeout_ms = CONTAINER_TIMEOUT_MS, .tries = CONTAINER_TRIES};
     char *answer = blocking_http_text(&request, error, error_size);
     bool usable = answer != NULL && credential_json_read(answer, "Token", found);
 
     if (answer != NULL && !usable) {
         snprintf(error, error_size, "the answer of %s holds no credentials", url);
     }
-    wipe(answer);
+    memory_wipe(answer);
     return usable ? CREDENTIALS_FOUND : CREDENTIALS_BROKEN;
 }
 
@@ -208,7 +101,7 @@ enum credential_search credential_container(const struct credential_settings *se
         snprintf(error, error_size, "AWS_CONTAINER_CREDENTIALS_FULL_URI must be https, or http to this machine");
     } else if (container_header(settings, &header, error, error_size)) {
         result = ask_container(url, header, found, error, error_size);
-        wipe(header);
+        memory_wipe(header);
     }
     free(url);
     return result;
@@ -220,7 +113,7 @@ enum credential_search credential_container(const struct credential_settings *se
 static char *metadata_text(const char *endpoint, const char *path, const char *header, char *error, size_t error_size) {
     char *url = memory_format("%s/latest/meta-data/iam/security-credentials/%s", endpoint, path), *answer;
     struct blocking_request request = {
-        .method = "GET", .url = url, .header = header, .timeout_ms = METADATA_TIMEOUT_MS, .tries = METADATA_TRIES};
+        .method = "GET", .url = url, .headers = {header}, .timeout_ms = METADATA_TIMEOUT_MS, .tries = METADATA_TRIES};
 
     answer = blocking_http_text(&request, error, error_size);
     free(url);
@@ -232,7 +125,7 @@ static char *metadata_header(const char *endpoint, char *error, size_t error_siz
     char *url = memory_format("%s/latest/api/token", endpoint), *token, *line = NULL;
     struct blocking_request request = {.method = "PUT",
                                        .url = url,
-                                       .header = "x-aws-ec2-metadata-token-ttl-seconds: 21600",
+                                       .headers = {"x-aws-ec2-metadata-token-ttl-seconds: 21600"},
                                        .timeout_ms = METADATA_TIMEOUT_MS,
                                        .tries = METADATA_TRIES};
 
@@ -240,7 +133,7 @@ static char *metadata_header(const char *endpoint, char *error, size_t error_siz
     if (token != NULL && strpbrk(token, "\r\n") == NULL) {
         line = memory_format("x-aws-ec2-metadata-token: %s", token);
     }
-    wipe(token);
+    memory_wipe(token);
     free(url);
     return line;
 }
@@ -266,8 +159,8 @@ enum credential_search credential_metadata(const struct credential_settings *set
         snprintf(error, error_size, "the metadata service of EC2 gives no credentials for role %s", role);
         aws_credentials_wipe(found);
     }
-    wipe(answer);
-    wipe(header);
+    memory_wipe(answer);
+    memory_wipe(header);
     free(role);
     return usable ? CREDENTIALS_FOUND : CREDENTIALS_ABSENT;
 }

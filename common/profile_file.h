@@ -2,8 +2,8 @@
  * Reading of AWS shared files ("Shared config and credentials files" in the AWS SDKs Reference Guide): sections in
  * brackets, name = value lines, comments that begin with # or ;.
  */
-#ifndef SHOP_POLLER_PROFILE_FILE_H
-#define SHOP_POLLER_PROFILE_FILE_H
+#ifndef SHOP_COMMON_PROFILE_FILE_H
+#define SHOP_COMMON_PROFILE_FILE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,8 +2,8 @@
  * AWS Signature Version 4 ("Signing AWS API requests" in the IAM User Guide): the value of the Authorization header as
  * a function of the request, the key and the time, and of nothing else.
  */
-#ifndef SHOP_POLLER_SIGV4_H
-#define SHOP_POLLER_SIGV4_H
+#ifndef SHOP_COMMON_SIGV4_H
+#define SHOP_COMMON_SIGV4_H
 
 #include <stddef.h>
 #include <time.h>

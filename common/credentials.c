@@ -1,6 +1,5 @@
 #include "credentials.h"
 
-#include <openssl/crypto.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -37,8 +36,8 @@ struct credential_store {
     int64_t last_renewal_ms;
 };
 
-/* copy_settings copies the texts one by one: the struct has nothing else. */
-static struct credential_settings copy_settings(const struct credential_settings *settings) {
+/* The texts are copied one by one: the struct has nothing else. */
+struct credential_settings credential_settings_copy(const struct credential_settings *settings) {
     const char *texts[SETTING_TEXTS];
     struct credential_settings copy;
     size_t i;
@@ -52,16 +51,13 @@ static struct credential_settings copy_settings(const struct credential_settings
     return copy;
 }
 
-static void free_settings(struct credential_settings *settings) {
+void credential_settings_free(struct credential_settings *settings) {
     char *texts[SETTING_TEXTS];
     size_t i;
 
     memcpy(texts, settings, sizeof(texts));
     for (i = 0; i < SETTING_TEXTS; i++) {
-        if (texts[i] != NULL) {
-            OPENSSL_cleanse(texts[i], strlen(texts[i])); /* some are secrets */
-            free(texts[i]);
-        }
+        memory_wipe(texts[i]); /* some are secrets */
     }
 }
 
@@ -69,7 +65,7 @@ struct credential_store *credential_store_open(const struct credential_settings 
                                                size_t error_size) {
     struct credential_store *store = memory_allocate(sizeof(*store));
 
-    store->settings = copy_settings(settings);
+    store->settings = credential_settings_copy(settings);
     if (!credential_sources_search(&store->settings, &store->current, error, error_size)) {
         credential_store_close(store);
         return NULL;
@@ -79,7 +75,7 @@ struct credential_store *credential_store_open(const struct credential_settings 
 
 static void free_renewal(struct renewal *renewal) {
     aws_credentials_wipe(&renewal->found);
-    free_settings(&renewal->settings);
+    credential_settings_free(&renewal->settings);
     pthread_mutex_destroy(&renewal->lock);
     free(renewal);
 }
@@ -118,7 +114,7 @@ void credential_store_begin_renewal(struct credential_store *store) {
     renewal = memory_allocate(sizeof(*renewal));
     pthread_mutex_init(&renewal->lock, NULL);
     renewal->users = 2;
-    renewal->settings = copy_settings(&store->settings);
+    renewal->settings = credential_settings_copy(&store->settings);
     store->last_renewal_ms = clock_monotonic_ms();
     if (detached_thread_start(search, renewal)) {
         store->renewal = renewal;
@@ -188,6 +184,6 @@ void credential_store_close(struct credential_store *store) {
         leave(store->renewal);
     }
     aws_credentials_wipe(&store->current);
-    free_settings(&store->settings);
+    credential_settings_free(&store->settings);
     free(store);
 }

@@ -2,8 +2,8 @@
  * Where AWS credentials come from. Looking for them reads files, runs programs and waits for services, so it blocks: it
  * is for the start of the program and for a thread of its own (credentials.h).
  */
-#ifndef SHOP_POLLER_CREDENTIAL_SOURCES_H
-#define SHOP_POLLER_CREDENTIAL_SOURCES_H
+#ifndef SHOP_COMMON_CREDENTIAL_SOURCES_H
+#define SHOP_COMMON_CREDENTIAL_SOURCES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,8 +42,8 @@ enum credential_search {
 
 /*
  * credential_sources_search looks for credentials; the first source that has some wins (order of the AWS SDKs): the
- * environment, web identity, the profile in the shared files (its keys, credential_process or web identity), the
- * container's service (ECS, EKS), the metadata service of EC2 (version 2 only).
+ * environment, web identity, the profile in the shared files (a role, its keys, credential_process or web identity),
+ * the container's service (ECS, EKS), the metadata service of EC2 (version 2 only).
  * Returns false, with a message in error that says where was looked and holds no secret, when there are none.
  */
 bool credential_sources_search(const struct credential_settings *settings, struct aws_credentials *found, char *error,
@@ -65,9 +65,20 @@ char *credential_text_read(const char *path);
  */
 bool credential_json_read(const char *text, const char *token_name, struct aws_credentials *found);
 
-/* The sources that are services, in credential_services.c. */
+/* A role to assume, as a profile describes it. */
+struct credential_role {
+    const char *arn;
+    const char *session_name, *external_id, *duration_seconds; /* NULL where not given */
+};
+
+/* The sources that ask STS, in credential_sts.c. The second one gets the role's credentials by those of source. */
 enum credential_search credential_web_identity(const struct credential_settings *settings,
                                                struct aws_credentials *found, char *error, size_t error_size);
+enum credential_search credential_assumed_role(const struct credential_settings *settings,
+                                               const struct credential_role *role, const struct aws_credentials *source,
+                                               struct aws_credentials *found, char *error, size_t error_size);
+
+/* The sources that are services of the machine, in credential_services.c. */
 enum credential_search credential_container(const struct credential_settings *settings, struct aws_credentials *found,
                                             char *error, size_t error_size);
 enum credential_search credential_metadata(const struct credential_settings *settings, struct aws_credentials *found,

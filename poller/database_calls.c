@@ -24,6 +24,13 @@ const struct database_statement settle_payment_statement = {
     " $5::pg_catalog.text, $6::pg_catalog.int8)",
     6, true};
 
+const struct database_statement settle_payments_statement = {
+    "settle_payments",
+    "SELECT result::pg_catalog.text, order_status::pg_catalog.text"
+    " FROM shop.settle_payments($1::pg_catalog.int4, $2::pg_catalog.int8[], $3::pg_catalog.bool[],"
+    " $4::pg_catalog.text[], $5::pg_catalog.text[], $6::pg_catalog.int8[])",
+    6, true};
+
 /* Repeatable: the attempt that it makes is the one that it finds the next time. */
 const struct database_statement begin_payment_statement = {
     "begin_payment",

@@ -13,6 +13,7 @@
 
 extern const struct database_statement claim_outbox_statement;
 extern const struct database_statement settle_payment_statement;
+extern const struct database_statement settle_payments_statement;
 extern const struct database_statement begin_payment_statement;
 extern const struct database_statement apply_payment_statement;
 extern const struct database_statement begin_refund_statement;

@@ -13,6 +13,19 @@ void list_append(struct list *list, struct list_place *place) {
     list->count++;
 }
 
+void list_prepend(struct list *list, struct list_place *place) {
+    place->list = list;
+    place->previous = NULL;
+    place->next = list->first;
+    if (list->first != NULL) {
+        list->first->previous = place;
+    } else {
+        list->last = place;
+    }
+    list->first = place;
+    list->count++;
+}
+
 void list_remove(struct list_place *place) {
     struct list *list = place->list;
 

@@ -25,6 +25,9 @@ struct list {
 /* list_append puts a place that is in no list at the end. */
 void list_append(struct list *list, struct list_place *place);
 
+/* list_prepend puts a place that is in no list at the beginning. */
+void list_prepend(struct list *list, struct list_place *place);
+
 /* list_remove takes a place out of its list; nothing happens when it is in none. */
 void list_remove(struct list_place *place);
 

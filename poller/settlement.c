@@ -68,6 +68,7 @@ void settlement_cancel(struct settlement *settlement) {
         settlement->services->provider->cancel(settlement->services->provider, settlement);
         circuit_breaker_forget(settlement->services->breaker, settlement);
     }
+    settlement_batcher_cancel(settlement->services->batcher, settlement);
     database_pool_cancel_context(settlement->services->pool, settlement);
     free_settlement(settlement);
 }
@@ -85,8 +86,7 @@ void settlement_fail(struct settlement *settlement, const char *error) {
 
 /* ---- the database ---- */
 
-/* remaining_ms gives the time that is left, for one call. */
-static int remaining_ms(const struct settlement *settlement) {
+int settlement_remaining_ms(const struct settlement *settlement) {
     int left_ms = clock_remaining_ms(settlement->deadline_ms, clock_monotonic_ms());
 
     return left_ms > LEAST_CALL_MS ? left_ms : LEAST_CALL_MS;
@@ -94,7 +94,8 @@ static int remaining_ms(const struct settlement *settlement) {
 
 void settlement_query(struct settlement *settlement, const struct database_statement *statement,
                       const char *const *values, database_callback *callback) {
-    database_pool_submit(settlement->services->pool, statement, values, remaining_ms(settlement), callback, settlement);
+    database_pool_submit(settlement->services->pool, statement, values, settlement_remaining_ms(settlement), callback,
+                         settlement);
 }
 
 void settlement_database_failed(struct settlement *settlement, const struct database_answer *database_answer) {
@@ -186,7 +187,7 @@ static void take_answer(void *context, const struct payment_answer *answer) {
 void settlement_ask(struct settlement *settlement, enum payment_operation operation, settlement_take *take) {
     const struct settlement_services *services = settlement->services;
     int64_t now = clock_monotonic_ms();
-    int left_ms = remaining_ms(settlement);
+    int left_ms = settlement_remaining_ms(settlement);
 
     if (!circuit_breaker_enter(services->breaker, settlement, now)) {
         settlement_defer(settlement, SETTLEMENT_CIRCUIT_OPEN, circuit_breaker_wait_ms(services->breaker, now));

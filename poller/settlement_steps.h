@@ -36,6 +36,9 @@ struct settlement {
     int64_t waits_ms;               /* for how long */
 };
 
+/* settlement_remaining_ms gives the time that is left, for one call to database or provider. */
+int settlement_remaining_ms(const struct settlement *settlement);
+
 /* settlement_query calls the database within the time that is left. */
 void settlement_query(struct settlement *settlement, const struct database_statement *statement,
                       const char *const *values, database_callback *callback);

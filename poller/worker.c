@@ -27,6 +27,11 @@
 
 #define DEAD_LETTER_TIMEOUT_MS 10000
 
+/* What may be in hand at once where settlements go in batches: enough that full ones are under way while the next rows
+ * are claimed and the next messages received. */
+#define ROWS_IN_HAND     320
+#define MESSAGES_IN_HAND 120
+
 /* What a claim of the embedded queue lasts beyond the time of one try. */
 #define EMBEDDED_LEASE_MARGIN_MS 15000
 
@@ -44,6 +49,7 @@ struct worker {
     struct payment_provider *provider;
     struct http_client *http;
     struct sqs_client *sqs;
+    struct settlement_batcher *batcher;
     struct outbox *outbox;
     struct circuit_breaker breaker;
     struct settlement_services settlements;
@@ -93,6 +99,7 @@ static void fill_services(struct worker *worker) {
     };
     worker->settlements = (struct settlement_services){
         .pool = worker->pool,
+        .batcher = worker->batcher,
         .provider = worker->provider,
         .breaker = &worker->breaker,
         .store_id = configuration->shared.store_id,
@@ -166,9 +173,19 @@ static struct outbox_relay *create_relay(const struct worker *worker) {
     return outbox_relay_create(&relay);
 }
 
+/* capacity gives how much may be in hand at once. Calls to a provider outside are as many at once, so these are kept to
+ * what there are connections for, with room for one full receive. */
+static int capacity(const struct worker *worker, int with_batches) {
+    int connections = (int)worker->configuration->shared.db_pool_max;
+
+    if (worker->provider->immediate) {
+        return with_batches;
+    }
+    return connections > SQS_BATCH_ENTRIES ? connections : SQS_BATCH_ENTRIES;
+}
+
 static struct queue_consumer *create_consumer(const struct worker *worker) {
     const struct poller_configuration *configuration = worker->configuration;
-    long pool_size = configuration->shared.db_pool_max;
     struct queue_consumer_settings consumer = {
         .loop = worker->loop,
         .pool = worker->pool,
@@ -180,8 +197,7 @@ static struct queue_consumer *create_consumer(const struct worker *worker) {
         .visibility_seconds = (int)configuration->visibility_timeout_seconds,
         .idle_delay_ms = (int)configuration->poll_idle_delay_ms,
         .poll_timeout_ms = (int)configuration->poll_timeout_ms,
-        /* As many as there are connections, but room for one full receive. */
-        .capacity = (int)(pool_size > SQS_BATCH_ENTRIES ? pool_size : SQS_BATCH_ENTRIES),
+        .capacity = capacity(worker, MESSAGES_IN_HAND),
     };
 
     return queue_consumer_create(&consumer);
@@ -196,8 +212,7 @@ static struct embedded_queue *create_embedded(const struct worker *worker) {
         .handlings = &worker->handlings,
         .dead_letters = &worker->dead_letters,
         .claims = configuration->queue_url == NULL,
-        /* Twice the connections, so that none of them waits while the next rows are claimed. */
-        .capacity = (int)configuration->shared.db_pool_max * 2,
+        .capacity = capacity(worker, ROWS_IN_HAND),
         .lease_ms = (int)configuration->process_timeout_ms + EMBEDDED_LEASE_MARGIN_MS,
     };
 
@@ -266,6 +281,7 @@ struct worker *worker_create(const struct poller_configuration *configuration, s
     loop_set_round_callback(worker->loop, end_round, worker);
     worker->http = http_client_create(worker->loop, "shop-poller/" SHOP_VERSION);
     worker->provider = create_provider(worker);
+    worker->batcher = settlement_batcher_create(worker->pool, configuration->shared.store_id);
     worker->outbox = outbox_create(worker->loop, worker->pool, configuration->shared.store_id);
     if (configuration->queue_url != NULL) {
         worker->sqs = create_sqs_client(worker, credentials);
@@ -295,6 +311,7 @@ void worker_destroy(struct worker *worker) {
     duties_destroy(worker->duties);
     monitor_close(worker->monitor);
     outbox_destroy(worker->outbox);
+    settlement_batcher_destroy(worker->batcher);
     sqs_client_destroy(worker->sqs);
     if (worker->provider != NULL) {
         worker->provider->destroy(worker->provider);

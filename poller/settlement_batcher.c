@@ -1,0 +1,324 @@
+#include "settlement_batcher.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocation.h"
+#include "clock.h"
+#include "database_calls.h"
+#include "list.h"
+
+/* Calls under way at once: one is being committed while the next one works. */
+#define PARALLEL_CALLS 3
+
+/* Most outcomes of one call: by then the commit hardly weighs any more, and the locks are still short. */
+#define LARGEST_BATCH 64
+
+struct entry {
+    struct list_place place;
+    struct settlement_batcher *batcher;
+    struct settlement_outcome outcome; /* with texts of our own */
+    int64_t deadline_ms;
+    bool alone;                  /* it was part of a batch that failed */
+    database_callback *callback; /* NULL: nobody wants the answer any more */
+    void *context;
+};
+
+/* Calls under way. */
+struct flight {
+    struct list_place place;
+    struct settlement_batcher *batcher;
+    struct entry *entries[LARGEST_BATCH];
+    size_t count;
+};
+
+struct settlement_batcher {
+    struct database_pool *pool;
+    long store_id;
+    struct list line; /* entries that wait, those that go alone first */
+    struct list flights;
+};
+
+static void take_answer(void *context, const struct database_answer *answer);
+
+struct settlement_batcher *settlement_batcher_create(struct database_pool *pool, long store_id) {
+    struct settlement_batcher *batcher = memory_allocate(sizeof(*batcher));
+
+    batcher->pool = pool;
+    batcher->store_id = store_id;
+    return batcher;
+}
+
+static void free_entry(struct entry *entry) {
+    free((char *)entry->outcome.reason);
+    free((char *)entry->outcome.request_id);
+    free(entry);
+}
+
+static void free_flight(struct flight *flight) {
+    list_remove(&flight->place);
+    free(flight);
+}
+
+static struct entry *take_first(struct settlement_batcher *batcher) {
+    struct entry *entry = list_first(&batcher->line);
+
+    list_remove(&entry->place);
+    return entry;
+}
+
+void settlement_batcher_destroy(struct settlement_batcher *batcher) {
+    if (batcher == NULL) {
+        return;
+    }
+    while (!list_is_empty(&batcher->flights)) {
+        struct flight *flight = list_first(&batcher->flights);
+        size_t i;
+
+        database_pool_cancel_context(batcher->pool, flight);
+        for (i = 0; i < flight->count; i++) {
+            free_entry(flight->entries[i]);
+        }
+        free_flight(flight);
+    }
+    while (!list_is_empty(&batcher->line)) {
+        free_entry(take_first(batcher));
+    }
+    free(batcher);
+}
+
+/* ---- sending ---- */
+
+/* remaining_ms gives the time that the flight may take: what its most urgent entry has left. */
+static int remaining_ms(const struct flight *flight) {
+    int64_t now = clock_monotonic_ms(), least = INT64_MAX;
+    size_t i;
+
+    for (i = 0; i < flight->count; i++) {
+        if (flight->entries[i]->deadline_ms < least) {
+            least = flight->entries[i]->deadline_ms;
+        }
+    }
+    return least > now ? clock_remaining_ms(least, now) : 1;
+}
+
+static void send_one(const struct settlement_batcher *batcher, struct flight *flight) {
+    const struct settlement_outcome *outcome = &flight->entries[0]->outcome;
+    char store_id[NUMBER_TEXT_SIZE], order_id[NUMBER_TEXT_SIZE], outbox_id[NUMBER_TEXT_SIZE];
+    const char *values[] = {
+        number_text(batcher->store_id, store_id),
+        number_text(outcome->order_id, order_id),
+        outcome->paid ? "true" : "false",
+        outcome->reason,
+        outcome->request_id,
+        outcome->outbox_id > 0 ? number_text(outcome->outbox_id, outbox_id) : NULL,
+    };
+
+    database_pool_submit(batcher->pool, &settle_payment_statement, values, remaining_ms(flight), take_answer, flight);
+}
+
+/* add_text appends a text or NULL to an array literal ("Array Input and Output Syntax" in PostgreSQL's manual). */
+static void add_text(FILE *array, const char *text) {
+    if (text == NULL) {
+        fputs("NULL", array);
+        return;
+    }
+    fputc('"', array);
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\') {
+            fputc('\\', array);
+        }
+        fputc(*text, array);
+    }
+    fputc('"', array);
+}
+
+enum column { ORDER_ID, PAID, REASON, REQUEST_ID, OUTBOX_ID, COLUMNS };
+
+static void add_element(FILE *array, const struct settlement_outcome *outcome, enum column column) {
+    char number[NUMBER_TEXT_SIZE];
+
+    switch (column) {
+    case ORDER_ID:
+        fputs(number_text(outcome->order_id, number), array);
+        break;
+    case PAID:
+        fputc(outcome->paid ? 't' : 'f', array);
+        break;
+    case REASON:
+        add_text(array, outcome->reason);
+        break;
+    case REQUEST_ID:
+        add_text(array, outcome->request_id);
+        break;
+    default:
+        fputs(outcome->outbox_id > 0 ? number_text(outcome->outbox_id, number) : "NULL", array);
+    }
+}
+
+/* array_of writes one column of the batch as an array literal, which the caller frees. */
+static char *array_of(const struct flight *flight, enum column column) {
+    char *text = NULL;
+    size_t size = 0, i;
+    FILE *array = open_memstream(&text, &size);
+
+    if (array == NULL) {
+        abort(); /* no memory: see allocation.h */
+    }
+    for (i = 0; i < flight->count; i++) {
+        fputc(i == 0 ? '{' : ',', array);
+        add_element(array, &flight->entries[i]->outcome, column);
+    }
+    fputc('}', array);
+    if (fclose(array) != 0) {
+        abort();
+    }
+    return text;
+}
+
+static void send_many(const struct settlement_batcher *batcher, struct flight *flight) {
+    char store_id[NUMBER_TEXT_SIZE], *arrays[COLUMNS];
+    const char *values[COLUMNS + 1];
+    int i;
+
+    values[0] = number_text(batcher->store_id, store_id);
+    for (i = 0; i < COLUMNS; i++) {
+        values[i + 1] = arrays[i] = array_of(flight, (enum column)i);
+    }
+    database_pool_submit(batcher->pool, &settle_payments_statement, values, remaining_ms(flight), take_answer, flight);
+    for (i = 0; i < COLUMNS; i++) {
+        free(arrays[i]);
+    }
+}
+
+/* depart sends what waits, as far as calls may be under way. */
+static void depart(struct settlement_batcher *batcher) {
+    while (!list_is_empty(&batcher->line) && batcher->flights.count < PARALLEL_CALLS) {
+        struct flight *flight = memory_allocate(sizeof(*flight));
+        bool alone = ((struct entry *)list_first(&batcher->line))->alone;
+
+        flight->batcher = batcher;
+        list_append(&batcher->flights, &flight->place);
+        do {
+            flight->entries[flight->count++] = take_first(batcher);
+        } while (!alone && !list_is_empty(&batcher->line) && flight->count < LARGEST_BATCH &&
+                 !((struct entry *)list_first(&batcher->line))->alone);
+        if (flight->count == 1) {
+            send_one(batcher, flight);
+        } else {
+            send_many(batcher, flight);
+        }
+    }
+}
+
+void settlement_batcher_submit(struct settlement_batcher *batcher, const struct settlement_outcome *outcome,
+                               database_callback *callback, void *context) {
+    struct entry *entry = memory_allocate(sizeof(*entry));
+
+    entry->batcher = batcher;
+    entry->outcome = *outcome;
+    entry->outcome.reason = memory_duplicate(outcome->reason);
+    entry->outcome.request_id = memory_duplicate(outcome->request_id);
+    entry->deadline_ms = clock_monotonic_ms() + outcome->timeout_ms;
+    entry->callback = callback;
+    entry->context = context;
+    list_append(&batcher->line, &entry->place);
+    depart(batcher);
+}
+
+static void forget(struct entry *entry, const void *context) {
+    if (entry->context == context) {
+        entry->callback = NULL;
+    }
+}
+
+void settlement_batcher_cancel(struct settlement_batcher *batcher, const void *context) {
+    struct entry *entry, *next;
+    struct flight *flight;
+    size_t i;
+
+    for (entry = list_first(&batcher->line); entry != NULL; entry = next) {
+        next = list_next(entry);
+        if (entry->context == context) {
+            list_remove(&entry->place);
+            free_entry(entry);
+        }
+    }
+    for (flight = list_first(&batcher->flights); flight != NULL; flight = list_next(flight)) {
+        for (i = 0; i < flight->count; i++) {
+            forget(flight->entries[i], context);
+        }
+    }
+}
+
+/* ---- answers ---- */
+
+/* finish calls back and frees the entry. */
+static void finish(struct entry *entry, const struct database_answer *answer) {
+    if (entry->callback != NULL) {
+        entry->callback(entry->context, answer);
+    }
+    free_entry(entry);
+}
+
+/* finish_with_row answers an entry with one row of the batch's answer, as if it had been alone. */
+static void finish_with_row(struct entry *entry, const struct database_answer *answer, int row) {
+    PGresult *own = PQcopyResult(answer->result, PG_COPYRES_ATTRS);
+    struct database_answer own_answer = *answer;
+    int column;
+
+    for (column = 0; own != NULL && column < PQnfields(answer->result); column++) {
+        bool null = PQgetisnull(answer->result, row, column) != 0;
+        char *value = null ? NULL : PQgetvalue(answer->result, row, column);
+
+        if (PQsetvalue(own, 0, column, value, null ? -1 : PQgetlength(answer->result, row, column)) == 0) {
+            abort(); /* no memory: see allocation.h */
+        }
+    }
+    if (own == NULL) {
+        abort();
+    }
+    own_answer.result = own;
+    finish(entry, &own_answer);
+    PQclear(own);
+}
+
+/* send_again puts an entry first in the line, to go alone. */
+static void send_again(struct settlement_batcher *batcher, struct entry *entry) {
+    if (entry->callback == NULL) {
+        free_entry(entry);
+        return;
+    }
+    entry->alone = true;
+    list_prepend(&batcher->line, &entry->place);
+}
+
+/* answer_entry decides about one entry of a batch. */
+static void answer_entry(struct entry *entry, const struct database_answer *answer, size_t count, int row) {
+    bool has_row = answer->outcome == DATABASE_OK && row < PQntuples(answer->result);
+
+    if (count == 1) {
+        finish(entry, answer);
+    } else if (has_row && !PQgetisnull(answer->result, row, 0)) {
+        finish_with_row(entry, answer, row);
+    } else if (answer->outcome == DATABASE_OK || database_verdict_of(answer) == DATABASE_REFUSED) {
+        send_again(entry->batcher, entry); /* another one of the batch may be to blame, or its order is held */
+    } else {
+        finish(entry, answer);
+    }
+}
+
+static void take_answer(void *context, const struct database_answer *answer) {
+    struct flight *flight = context;
+    struct settlement_batcher *batcher = flight->batcher;
+    struct entry *entries[LARGEST_BATCH];
+    size_t count = flight->count, i;
+
+    memcpy(entries, flight->entries, count * sizeof(entries[0]));
+    free_flight(flight);
+    for (i = 0; i < count; i++) {
+        answer_entry(entries[i], answer, count, (int)i);
+    }
+    depart(batcher);
+}

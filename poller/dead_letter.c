@@ -54,6 +54,7 @@ struct dead_letter_move *dead_letter_start(const struct dead_letter_services *se
     move->letter.reason = memory_duplicate(letter->reason);
     move->letter.error = clean_copy(letter->error);
     move->letter.request_id = memory_duplicate(letter->request_id);
+    move->letter.group_id = memory_duplicate(letter->group_id);
     record(move);
     return move;
 }
@@ -66,6 +67,7 @@ static void free_move(struct dead_letter_move *move) {
     free((char *)move->letter.reason);
     free((char *)move->letter.error);
     free((char *)move->letter.request_id);
+    free((char *)move->letter.group_id);
     free(move);
 }
 
@@ -184,13 +186,18 @@ static json_t *copy_attributes(const json_t *attributes) {
 
 static void send_message(struct dead_letter_move *move) {
     char moved_at[CLOCK_ISO_TEXT_SIZE];
-    struct sqs_outgoing_message message;
+    struct sqs_outgoing_message message = {0};
     char *request = NULL, *body;
 
     clock_iso_text(moved_at);
     body = dead_letter_queue_body(&move->letter, moved_at);
     message.body = body;
     message.attributes = move->shortened ? NULL : copy_attributes(move->letter.attributes);
+    if (sqs_is_fifo(move->services->dlq_url)) {
+        /* Its own id as group where it had none: dead letters need no order. */
+        message.group_id = move->letter.group_id != NULL ? move->letter.group_id : move->letter.message_key;
+        message.deduplication_id = move->letter.message_key;
+    }
     if (body != NULL) {
         request = sqs_encode_send(move->services->dlq_url, &message);
     }

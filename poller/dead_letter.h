@@ -44,6 +44,7 @@ struct dead_letter {
     int64_t order_id;       /* 0 where unknown */
     const char *request_id; /* NULL where unknown */
     int64_t outbox_id;      /* 0: not from the outbox */
+    const char *group_id;   /* MessageGroupId that it had on its queue; NULL: none */
 };
 
 struct dead_letter_answer {

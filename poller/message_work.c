@@ -175,6 +175,7 @@ static void move_to_dead_letters(struct message_work *work, const char *reason, 
         .receive_count = work->message->receive_count,
         .order_id = work->content.order_id,
         .request_id = work->request_id,
+        .group_id = work->message->group_id,
     };
 
     work->reason = reason;

@@ -53,6 +53,10 @@ struct outbox *outbox_create(struct loop *loop, struct database_pool *pool, long
     return outbox;
 }
 
+const char *outbox_store_id(const struct outbox *outbox) {
+    return outbox->store_id;
+}
+
 static void free_news(struct outbox_news *news) {
     list_remove(&news->place);
     loop_disarm(&news->timer);

@@ -38,6 +38,9 @@ typedef void outbox_claim_callback(void *context, struct outbox_row *rows, size_
 /* outbox_create makes the outbox of one store. */
 struct outbox *outbox_create(struct loop *loop, struct database_pool *pool, long store_id);
 
+/* outbox_store_id gives the store that the outbox is of. */
+const char *outbox_store_id(const struct outbox *outbox);
+
 /* outbox_destroy drops what is pending without telling the database. NULL is allowed. */
 void outbox_destroy(struct outbox *outbox);
 

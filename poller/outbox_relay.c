@@ -1,5 +1,7 @@
 #include "outbox_relay.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -270,16 +272,46 @@ static void take_rows(void *context, struct outbox_row *rows, size_t count, cons
 
 /* ---- sending ---- */
 
+/* Size of a MessageGroupId or MessageDeduplicationId of ours, with its closing NUL. */
+#define FIFO_ID_SIZE 64
+
+/* What a FIFO queue wants to know of a message. */
+struct fifo_ids {
+    char group[FIFO_ID_SIZE], deduplication[FIFO_ID_SIZE];
+};
+
+/*
+ * name_group fills in the ids for a FIFO queue: messages of one order are kept in order, others pass each other; a row
+ * that is sent twice, because the answer to the first time was lost, is one message within the five minutes for which
+ * SQS remembers ids.
+ */
+static void name_group(const struct outbox_relay *relay, const struct outbox_row *row, struct fifo_ids *ids,
+                       struct sqs_outgoing_message *message) {
+    bool known = row->order_id > 0;
+
+    if (!sqs_is_fifo(relay->settings.queue_url)) {
+        return;
+    }
+    snprintf(ids->group, sizeof(ids->group), "%s-%" PRId64, known ? "order" : "outbox",
+             known ? row->order_id : row->id);
+    snprintf(ids->deduplication, sizeof(ids->deduplication), "outbox-%s-%" PRId64,
+             outbox_store_id(relay->settings.outbox), row->id);
+    message->group_id = ids->group;
+    message->deduplication_id = ids->deduplication;
+}
+
 static void send_batch_now(void *context) {
     struct send_batch *batch = context;
     struct outbox_relay *relay = batch->relay;
-    struct sqs_outgoing_message messages[SQS_BATCH_ENTRIES];
+    struct sqs_outgoing_message messages[SQS_BATCH_ENTRIES] = {0};
+    struct fifo_ids ids[SQS_BATCH_ENTRIES];
     char *body;
     size_t i;
 
     for (i = 0; i < batch->count; i++) {
         messages[i].body = batch->rows[i].body;
         messages[i].attributes = attributes_of(&batch->rows[i]);
+        name_group(relay, &batch->rows[i], &ids[i], &messages[i]);
     }
     body = sqs_encode_send_batch(relay->settings.queue_url, messages, batch->count);
     for (i = 0; i < batch->count; i++) {

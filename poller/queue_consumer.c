@@ -54,7 +54,7 @@ struct held_message {
     struct list_place place;
     struct queue_consumer *consumer;
     struct sqs_received_message message;
-    struct message_work *work;
+    struct message_work *work; /* NULL while an earlier message of its group is worked on */
     int tries;
     int64_t visible_since_ms; /* when its visibility was last set */
 };
@@ -70,6 +70,7 @@ struct queue_consumer {
     int64_t next_receive_ms, last_answer_ms;
     struct loop_timer receive_timer, heartbeat_timer;
     bool stopping;
+    bool fifo;
 };
 
 static void start_receive(struct queue_consumer *consumer, int count);
@@ -97,6 +98,7 @@ struct queue_consumer *queue_consumer_create(const struct queue_consumer_setting
     struct queue_consumer *consumer = memory_allocate(sizeof(*consumer));
 
     consumer->settings = *settings;
+    consumer->fifo = sqs_is_fifo(settings->queue_url);
     consumer->receives_wanted = 1;
     consumer->excused = excused_receives_create();
     consumer->deletes = create_batcher(settings, RECEIPT_DELETE, DELETE_DELAY_MS, DELETES_PARALLEL);
@@ -119,6 +121,13 @@ static void let_go(struct held_message *held) {
     free(held);
 }
 
+static void cancel_work(struct held_message *held) {
+    if (held->work != NULL) {
+        message_work_cancel(held->work);
+        held->work = NULL;
+    }
+}
+
 void queue_consumer_destroy(struct queue_consumer *consumer) {
     if (consumer == NULL) {
         return;
@@ -127,7 +136,7 @@ void queue_consumer_destroy(struct queue_consumer *consumer) {
     while (!list_is_empty(&consumer->held)) {
         struct held_message *held = list_first(&consumer->held);
 
-        message_work_cancel(held->work);
+        cancel_work(held);
         let_go(held);
     }
     receipt_batcher_destroy(consumer->deletes);
@@ -296,6 +305,27 @@ static int64_t beat_interval_ms(const struct queue_consumer *consumer) {
     return interval_ms < 5000 ? interval_ms : 5000;
 }
 
+/* is_same_group tells whether two messages have to be worked on in their order. */
+static bool is_same_group(const struct held_message *one, const struct held_message *other) {
+    const char *group = one->message.group_id, *other_group = other->message.group_id;
+
+    return one->consumer->fifo && group != NULL && other_group != NULL && strcmp(group, other_group) == 0;
+}
+
+/* next_of_group gives the first message after that one (NULL: from the beginning) of the same group as held. */
+static struct held_message *next_of_group(const struct held_message *held, struct held_message *after) {
+    struct held_message *other = after != NULL ? list_next(after) : list_first(&held->consumer->held);
+
+    while (other != NULL && !is_same_group(held, other)) {
+        other = list_next(other);
+    }
+    return other;
+}
+
+static void start_work(struct held_message *held) {
+    held->work = message_work_start(held->consumer->settings.work, &held->message, held->tries, take_work_result, held);
+}
+
 static void hold_message(struct queue_consumer *consumer, struct sqs_received_message *message) {
     struct held_message *held;
 
@@ -309,7 +339,9 @@ static void hold_message(struct queue_consumer *consumer, struct sqs_received_me
     held->tries = held->tries > 1 ? held->tries : 1;
     held->visible_since_ms = clock_monotonic_ms();
     list_append(&consumer->held, &held->place);
-    held->work = message_work_start(consumer->settings.work, &held->message, held->tries, take_work_result, held);
+    if (!consumer->fifo || held->message.group_id == NULL || next_of_group(held, NULL) == held) {
+        start_work(held);
+    }
     if (!loop_timer_is_armed(&consumer->heartbeat_timer)) {
         loop_arm(consumer->settings.loop, &consumer->heartbeat_timer, beat_interval_ms(consumer), beat, consumer);
     }
@@ -336,11 +368,34 @@ static void pause_for_database(struct queue_consumer *consumer, const struct sqs
     give_back(consumer, message, pause_ms);
 }
 
+/* go_on_with_group starts the next message of the group of one that is done. */
+static void go_on_with_group(struct held_message *done) {
+    struct held_message *next = next_of_group(done, done);
+
+    if (next != NULL) {
+        start_work(next);
+    }
+}
+
+/* give_back_group gives back, untried, the messages that wait behind one that was given back: they must not pass it.
+ * SQS holds a group as long as one of it is in flight, so they come again when it does, and in order. */
+static void give_back_group(struct held_message *given_back) {
+    struct queue_consumer *consumer = given_back->consumer;
+    struct held_message *held;
+
+    while ((held = next_of_group(given_back, given_back)) != NULL) {
+        excused_receives_add(consumer->excused, held->message.message_id);
+        receipt_batcher_add(consumer->visibility, held->message.receipt_handle, 0);
+        let_go(held);
+    }
+}
+
 static void take_work_result(void *context, const struct sqs_received_message *message,
                              enum message_work_result result) {
     struct held_message *held = context;
     struct queue_consumer *consumer = held->consumer;
 
+    held->work = NULL;
     switch (result) {
     case MESSAGE_DONE:
         consumer->database_failures = 0;
@@ -361,6 +416,11 @@ static void take_work_result(void *context, const struct sqs_received_message *m
     case MESSAGE_DATABASE_AWAY:
         pause_for_database(consumer, message);
         break;
+    }
+    if (result == MESSAGE_DONE) {
+        go_on_with_group(held);
+    } else {
+        give_back_group(held);
     }
     let_go(held);
 }
@@ -397,7 +457,7 @@ void queue_consumer_abandon(struct queue_consumer *consumer) {
     while (!list_is_empty(&consumer->held)) {
         struct held_message *held = list_first(&consumer->held);
 
-        message_work_cancel(held->work);
+        cancel_work(held);
         receipt_batcher_add(consumer->visibility, held->message.receipt_handle, 0);
         let_go(held);
     }

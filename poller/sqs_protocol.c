@@ -58,8 +58,20 @@ static bool set_message(json_t *target, const struct sqs_outgoing_message *messa
     if (json_object_set_new(target, "MessageBody", json_string(message->body)) != 0) {
         return false;
     }
+    if ((message->group_id != NULL &&
+         json_object_set_new(target, "MessageGroupId", json_string(message->group_id)) != 0) ||
+        (message->deduplication_id != NULL &&
+         json_object_set_new(target, "MessageDeduplicationId", json_string(message->deduplication_id)) != 0)) {
+        return false;
+    }
     return json_object_size(message->attributes) == 0 ||
            json_object_set(target, "MessageAttributes", message->attributes) == 0;
+}
+
+bool sqs_is_fifo(const char *queue_url) {
+    size_t length = strlen(queue_url);
+
+    return length >= 5 && strcmp(queue_url + length - 5, ".fifo") == 0;
 }
 
 char *sqs_encode_send(const char *queue_url, const struct sqs_outgoing_message *message) {
@@ -108,10 +120,11 @@ char *sqs_encode_send_batch(const char *queue_url, const struct sqs_outgoing_mes
 
 char *sqs_encode_receive(const char *queue_url, int maximum, int wait_seconds, int visibility_seconds) {
     /* MessageSystemAttributeNames is today's name; compatible servers may only know the older AttributeNames. */
-    return encode(json_pack("{s:s,s:i,s:i,s:i,s:[s],s:[s],s:[s]}", "QueueUrl", queue_url, "MaxNumberOfMessages",
+    return encode(json_pack("{s:s,s:i,s:i,s:i,s:[s,s],s:[s,s],s:[s]}", "QueueUrl", queue_url, "MaxNumberOfMessages",
                             maximum, "WaitTimeSeconds", wait_seconds, "VisibilityTimeout", visibility_seconds,
-                            "MessageSystemAttributeNames", "ApproximateReceiveCount", "AttributeNames",
-                            "ApproximateReceiveCount", "MessageAttributeNames", "All"));
+                            "MessageSystemAttributeNames", "ApproximateReceiveCount", "MessageGroupId",
+                            "AttributeNames", "ApproximateReceiveCount", "MessageGroupId", "MessageAttributeNames",
+                            "All"));
 }
 
 char *sqs_encode_get_depth(const char *queue_url) {
@@ -172,6 +185,7 @@ static bool take_message(const json_t *source, struct sqs_received_message *mess
     message->message_id = memory_duplicate(id);
     message->receipt_handle = memory_duplicate(handle);
     message->body = memory_duplicate(body);
+    message->group_id = memory_duplicate(text_member(json_object_get(source, "Attributes"), "MessageGroupId"));
     message->attributes = json_is_object(attributes) ? json_incref(attributes) : json_object();
     message->receive_count = (int)receive_count;
     return true;
@@ -200,6 +214,7 @@ void sqs_received_message_clear(struct sqs_received_message *message) {
     free(message->message_id);
     free(message->receipt_handle);
     free(message->body);
+    free(message->group_id);
     json_decref(message->attributes);
     *message = (struct sqs_received_message){0};
 }

@@ -39,7 +39,9 @@ struct sqs_error {
 
 struct sqs_outgoing_message {
     const char *body;
-    json_t *attributes; /* MessageAttributes, an object; NULL or empty: none. Borrowed. */
+    json_t *attributes;           /* MessageAttributes, an object; NULL or empty: none. Borrowed. */
+    const char *group_id;         /* for a FIFO queue; NULL: none */
+    const char *deduplication_id; /* for a FIFO queue; NULL: none */
 };
 
 struct sqs_visibility_change {
@@ -49,6 +51,7 @@ struct sqs_visibility_change {
 
 struct sqs_received_message {
     char *message_id, *receipt_handle, *body;
+    char *group_id;     /* MessageGroupId; NULL where the message has none */
     json_t *attributes; /* MessageAttributes, an object, possibly empty */
     int receive_count;  /* ApproximateReceiveCount, at least 1 */
 };
@@ -58,6 +61,10 @@ struct sqs_entry_outcome {
     struct sqs_error error;               /* class SQS_NO_ERROR: it succeeded */
     char message_id[SQS_MESSAGE_ID_SIZE]; /* of a message that was sent, else "" */
 };
+
+/* sqs_is_fifo tells whether a queue is a FIFO queue: their names end in ".fifo" ("Amazon SQS FIFO queues"). A standard
+ * queue's messages may have a group too, which then says nothing about order. */
+bool sqs_is_fifo(const char *queue_url);
 
 /* sqs_string_attribute adds a String attribute to a MessageAttributes object; nothing happens for NULL or "". */
 void sqs_string_attribute(json_t *attributes, const char *name, const char *value);

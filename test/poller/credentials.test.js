@@ -94,7 +94,7 @@ test('web identity: STS is asked with the token of the file', async () => {
   await start({ AWS_WEB_IDENTITY_TOKEN_FILE: join(folder, 'identity'), AWS_ROLE_ARN: 'arn:aws:iam::1:role/poller', AWS_ENDPOINT_URL_STS: `${origin}/sts` });
   await signedWith('WEB', 'wt==');
   assert.deepEqual(Object.fromEntries(form), {
-    Action: 'AssumeRoleWithWebIdentity', Version: '2011-06-15', RoleArn: 'arn:aws:iam::1:role/poller', RoleSessionName: 'shop-poller', WebIdentityToken: 'a.b+c/d=',
+    Action: 'AssumeRoleWithWebIdentity', Version: '2011-06-15', RoleArn: 'arn:aws:iam::1:role/poller', RoleSessionName: 'pg-shop', WebIdentityToken: 'a.b+c/d=',
   });
 });
 

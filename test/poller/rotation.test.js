@@ -1,6 +1,5 @@
 // DB_SECRET_ARN: both programs log in with a secret of AWS Secrets Manager (a stub), and read it again when it was rotated.
 import assert from 'node:assert/strict';
-import { createHash, createHmac } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
@@ -10,6 +9,7 @@ import { Database } from '../lib/database.js';
 import { Gateway } from '../lib/gateway.js';
 import { Poller } from '../lib/poller.js';
 import { Shop } from '../lib/shop.js';
+import { signatureOf } from '../lib/sigv4.js';
 import { eventually } from '../lib/wait.js';
 
 const arn = 'arn:aws:secretsmanager:eu-central-1:000000000000:secret:shop-AbCdEf';
@@ -21,29 +21,17 @@ let reads = []; // the roles whose secret was read
 let refuse; // (request, role) => [status, body, headers] instead
 const programs = [];
 
-const hmac = (key, text) => createHmac('sha256', key).update(text).digest();
-
-/** The signature that AWS would compute for this request, from the specification and without our signer. */
-function signature(request, body) {
-  const [, date, region, service, names] = /Credential=[^/]+\/(\d+)\/([^/]+)\/([^/]+)\/aws4_request, SignedHeaders=([^,]+)/.exec(request.headers.authorization);
-  const headers = names.split(';').map((name) => `${name}:${request.headers[name].trim()}\n`).join('');
-  const canonical = ['POST', '/', '', headers, names, createHash('sha256').update(body).digest('hex')].join('\n');
-  const text = ['AWS4-HMAC-SHA256', request.headers['x-amz-date'], `${date}/${region}/${service}/aws4_request`, createHash('sha256').update(canonical).digest('hex')].join('\n');
-  const key = [region, service, 'aws4_request'].reduce(hmac, hmac(`AWS4${keys.AWS_SECRET_ACCESS_KEY}`, date));
-  return { region, service, hex: hmac(key, text).toString('hex') };
-}
-
 async function answer(request, response) {
   let body = '';
   for await (const part of request) body += part;
   const role = JSON.parse(body).SecretId.split('#')[1];
-  const signed = signature(request, body);
+  const signed = signatureOf(request, body, keys.AWS_SECRET_ACCESS_KEY);
   const say = (status, value, headers = {}) => response.writeHead(status, { 'Content-Type': 'application/x-amz-json-1.1', ...headers }).end(JSON.stringify(value));
   reads.push(role);
   assert.equal(request.headers['x-amz-target'], 'secretsmanager.GetSecretValue');
   const refusal = refuse?.(request, role);
   if (refusal) return say(...refusal);
-  if (!request.headers.authorization.endsWith(`Signature=${signed.hex}`) || signed.service !== 'secretsmanager' || signed.region !== 'eu-central-1' ||
+  if (!signed.valid || signed.service !== 'secretsmanager' || signed.region !== 'eu-central-1' ||
       request.headers['x-amz-security-token'] !== keys.AWS_SESSION_TOKEN) {
     return say(400, { __type: 'InvalidSignatureException', message: 'no' });
   }

@@ -27,7 +27,8 @@ static void assert_request(char *request, const char *expected) {
 
 static void encodes_sends(void **state) {
     json_t *attributes = json_object();
-    struct sqs_outgoing_message messages[] = {{"{\"orderId\": 42}", attributes}, {"second", NULL}};
+    struct sqs_outgoing_message messages[] = {{"{\"orderId\": 42}", attributes, NULL, NULL},
+                                              {"second", NULL, "order-7", "outbox-1-9"}};
 
     (void)state;
     sqs_string_attribute(attributes, "requestId", "r-1");
@@ -37,14 +38,17 @@ static void encodes_sends(void **state) {
         sqs_encode_send_batch("http://q/1/a", messages, 2),
         "{\"QueueUrl\":\"http://q/1/a\",\"Entries\":[{\"Id\":\"0\",\"MessageBody\":\"{\\\"orderId\\\": 42}\","
         "\"MessageAttributes\":{\"requestId\":{\"DataType\":\"String\",\"StringValue\":\"r-1\"}}},"
-        "{\"Id\":\"1\",\"MessageBody\":\"second\"}]}");
-    assert_request(sqs_encode_send("http://q/1/a", &messages[1]),
-                   "{\"QueueUrl\":\"http://q/1/a\",\"MessageBody\":\"second\"}");
+        "{\"Id\":\"1\",\"MessageBody\":\"second\",\"MessageGroupId\":\"order-7\",\"MessageDeduplicationId\":\"outbox-1-"
+        "9\"}]}");
+    assert_request(
+        sqs_encode_send("http://q/1/a", &messages[1]),
+        "{\"QueueUrl\":\"http://q/1/"
+        "a\",\"MessageBody\":\"second\",\"MessageGroupId\":\"order-7\",\"MessageDeduplicationId\":\"outbox-1-9\"}");
     json_decref(attributes);
 }
 
 static void encodes_to_ascii_only(void **state) {
-    struct sqs_outgoing_message message = {"gr\xc3\xbc\xc3\x9f \xf0\x9f\x9b\x92", NULL};
+    struct sqs_outgoing_message message = {.body = "gr\xc3\xbc\xc3\x9f \xf0\x9f\x9b\x92"};
     char *request = sqs_encode_send("http://q/1/a", &message);
     const char *letter;
 
@@ -65,10 +69,11 @@ static void encodes_the_rest(void **state) {
     const struct sqs_visibility_change changes[] = {{"h0", 30}, {"h1", 0}};
 
     (void)state;
-    assert_request(sqs_encode_receive("http://q/1/a", 10, 20, 30),
-                   "{\"QueueUrl\":\"http://q/1/a\",\"MaxNumberOfMessages\":10,\"WaitTimeSeconds\":20,"
-                   "\"VisibilityTimeout\":30,\"MessageSystemAttributeNames\":[\"ApproximateReceiveCount\"],"
-                   "\"AttributeNames\":[\"ApproximateReceiveCount\"],\"MessageAttributeNames\":[\"All\"]}");
+    assert_request(
+        sqs_encode_receive("http://q/1/a", 10, 20, 30),
+        "{\"QueueUrl\":\"http://q/1/a\",\"MaxNumberOfMessages\":10,\"WaitTimeSeconds\":20,"
+        "\"VisibilityTimeout\":30,\"MessageSystemAttributeNames\":[\"ApproximateReceiveCount\",\"MessageGroupId\"],"
+        "\"AttributeNames\":[\"ApproximateReceiveCount\",\"MessageGroupId\"],\"MessageAttributeNames\":[\"All\"]}");
     assert_request(sqs_encode_delete_batch("http://q/1/a", handles, 2),
                    "{\"QueueUrl\":\"http://q/1/a\",\"Entries\":[{\"Id\":\"0\",\"ReceiptHandle\":\"h0\"},"
                    "{\"Id\":\"1\",\"ReceiptHandle\":\"h1\"}]}");

@@ -13,7 +13,7 @@ process.on('exit', () => {
 });
 
 export class QueueServer {
-  /** Starts a server with two empty queues, payments and payments-dlq. */
+  /** Starts a server with the empty queues payments and payments-dlq, and their FIFO twins payments.fifo and payments-dlq.fifo. */
   static async start() {
     const server = new QueueServer();
     server.port = await freePort();

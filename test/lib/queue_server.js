@@ -11,6 +11,11 @@ const { startFauxqs } = await import('fauxqs');
 const server = await startFauxqs({
   port: Number(process.argv[2]),
   logger: false,
-  init: { queues: [{ name: 'payments' }, { name: 'payments-dlq' }] },
+  init: {
+    queues: [
+      { name: 'payments' }, { name: 'payments-dlq' },
+      { name: 'payments.fifo', attributes: { FifoQueue: 'true' } }, { name: 'payments-dlq.fifo', attributes: { FifoQueue: 'true' } },
+    ],
+  },
 });
 process.on('SIGTERM', () => server.stop().then(() => process.exit(0)));

@@ -13,7 +13,7 @@
  * a new row waits. An empty claim costs the database about a tenth of a millisecond.
  */
 #define CLAIM_PACE_SHORTEST_MS 5
-#define CLAIM_PACE_LONGEST_MS  35
+#define CLAIM_PACE_LONGEST_MS  40
 
 /* Set to zero before its first use: due at once. */
 struct claim_pace {

@@ -41,7 +41,7 @@ static void jitter_covers_the_whole_range(void **state) {
 
 static void empty_claims_slow_down_and_rows_speed_up(void **state) {
     struct claim_pace pace = {0};
-    static const int expected[] = {5, 10, 20, 35, 35, 35};
+    static const int expected[] = {5, 10, 20, 40, 40, 40};
     size_t i;
 
     (void)state;

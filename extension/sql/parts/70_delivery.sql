@@ -9,6 +9,12 @@ AS $function$
 #variable_conflict use_column
 BEGIN
     PERFORM shop.require_migrated();
+    -- Pollers ask all the time, mostly in vain: that must not cost an UPDATE that finds nothing.
+    IF NOT EXISTS (SELECT FROM shop.outbox message
+                   WHERE message.store_id = claim_outbox.store_id AND message.status = 'pending'
+                     AND message.next_attempt_at <= clock_timestamp()) THEN
+        RETURN;
+    END IF;
     -- Claimed by a pending flag and SKIP LOCKED, never by "id above the last one": ids are not in the order of commits.
     RETURN QUERY
         WITH due AS (

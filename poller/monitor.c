@@ -43,12 +43,19 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
 }
 
 static enum MHD_Result answer_health(const struct monitor *monitor, struct MHD_Connection *connection) {
+    struct metrics_gauges gauges = {0};
     int64_t age_ms = metrics_last_poll_age_ms();
-    bool well = age_ms < monitor->settings.stalled_ms;
+    const char *status = "ok";
 
-    return answer(connection, well ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, "application/json",
-                  memory_format("{\"status\":\"%s\",\"last_poll_age_seconds\":%.3f}", well ? "ok" : "stalled",
-                                (double)age_ms / 1000));
+    monitor->settings.gauges(monitor->settings.context, &gauges);
+    if (gauges.connections == 0) {
+        status = "database_away";
+    } else if (age_ms >= monitor->settings.stalled_ms) {
+        status = "stalled";
+    }
+    return answer(connection, strcmp(status, "ok") == 0 ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
+                  "application/json",
+                  memory_format("{\"status\":\"%s\",\"last_poll_age_seconds\":%.3f}", status, (double)age_ms / 1000));
 }
 
 static enum MHD_Result answer_metrics(const struct monitor *monitor, struct MHD_Connection *connection) {

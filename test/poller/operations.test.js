@@ -39,8 +39,10 @@ describe('POLLER_PORT', () => {
 
   test('/healthz says that it polls', async () => {
     const { ask } = await watched();
-    const answer = await ask('/healthz');
-    assert.equal(answer.status, 200);
+    const answer = await eventually('it is connected', async () => {
+      const found = await ask('/healthz');
+      return found.status === 200 && found;
+    });
     assert.equal((await answer.json()).status, 'ok');
     assert.equal((await ask('/healthz', { method: 'HEAD' })).status, 200);
   });
@@ -75,7 +77,7 @@ describe('POLLER_PORT', () => {
       socket.write('GET /metr');
     }
     sockets[0].write('\0\r\n\r\n');
-    assert.equal((await ask('/healthz')).status, 200);
+    await eventually('it answers', async () => (await ask('/healthz')).status === 200);
     await settling.settledByRule([await settling.buy()]);
     for (const socket of sockets) socket.destroy();
   });

@@ -84,8 +84,8 @@ static void finish(struct dead_letter_move *move, const struct dead_letter_answe
     free_move(move);
 }
 
-static void finish_done(struct dead_letter_move *move) {
-    struct dead_letter_answer answer = {0};
+static void finish_done(struct dead_letter_move *move, bool needless) {
+    struct dead_letter_answer answer = {.needless = needless};
 
     finish(move, &answer);
 }
@@ -136,6 +136,10 @@ static void take_row(void *context, const struct database_answer *answer) {
         finish_database_failure(move, "record_dead_letter", true, answer);
         return;
     }
+    if (PQntuples(answer->result) > 0 && PQgetisnull(answer->result, 0, 0)) {
+        finish_done(move, true);
+        return;
+    }
     moved = PQntuples(answer->result) > 0 && strcmp(PQgetvalue(answer->result, 0, 1), "t") == 0;
     if (PQntuples(answer->result) == 0 ||
         !text_to_int64(PQgetvalue(answer->result, 0, 0), 1, INT64_MAX, &move->row_id)) {
@@ -144,7 +148,7 @@ static void take_row(void *context, const struct database_answer *answer) {
 
         finish(move, &unusable);
     } else if (moved || move->services->dlq_url == NULL) {
-        finish_done(move);
+        finish_done(move, false);
     } else {
         send_message(move);
     }
@@ -261,6 +265,6 @@ static void take_note_answer(void *context, const struct database_answer *answer
     if (answer->outcome != DATABASE_OK) {
         finish_database_failure(move, "mark_dead_letter_moved", false, answer);
     } else {
-        finish_done(move);
+        finish_done(move, false);
     }
 }

@@ -50,6 +50,7 @@ struct dead_letter {
 struct dead_letter_answer {
     const char *failed_step; /* NULL: done; otherwise the step that failed, for the log */
     const char *error;       /* why; NULL when done */
+    bool needless;           /* done without a dead letter: an earlier try had its effect after all */
     bool not_begun;          /* not even the row was written, because the database cannot serve anyone just now */
 };
 

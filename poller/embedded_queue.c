@@ -233,18 +233,22 @@ static void fail(struct held_row *held, const struct handling_answer *answer) {
     }
 }
 
+/* finish_done ends the work on a row that has its effect. */
+static void finish_done(struct held_row *held, const char *order_status, const char *result) {
+    metrics_count(held->content.kind == MESSAGE_INTAKE ? METRIC_INTAKE_PROCESSED : METRIC_PAYMENTS_PROCESSED);
+    log_row(held, LOG_INFO, "order_processed",
+            json_pack("{s:o,s:o}", "status", log_text(order_status), "result", log_text(result)));
+    claim_pace_note_success(&held->queue->pace);
+    let_go(held);
+}
+
 static void take_outcome(void *context, const struct handling_answer *answer) {
     struct held_row *held = context;
 
     held->handling = NULL;
     switch (answer->result) {
     case HANDLING_DONE:
-        metrics_count(held->content.kind == MESSAGE_INTAKE ? METRIC_INTAKE_PROCESSED : METRIC_PAYMENTS_PROCESSED);
-        log_row(
-            held, LOG_INFO, "order_processed",
-            json_pack("{s:o,s:o}", "status", log_text(answer->order_status), "result", log_text(answer->result_text)));
-        claim_pace_note_success(&held->queue->pace);
-        let_go(held);
+        finish_done(held, answer->order_status, answer->result_text);
         break;
     case HANDLING_FAILED:
         fail(held, answer);
@@ -300,6 +304,11 @@ static void take_move(void *context, const struct dead_letter_answer *answer) {
     json_t *fields = json_pack("{s:i,s:s}", "maxReceiveCount", maximum_tries(held), "reason", held->reason);
 
     held->move = NULL;
+    if (answer->needless) {
+        json_decref(fields);
+        finish_done(held, NULL, "already_settled");
+        return;
+    }
     if (answer->error == NULL) {
         metrics_count(METRIC_DEAD_LETTERS);
         log_row(held, LOG_WARN, "message_moved_to_dlq", fields);

@@ -121,17 +121,21 @@ static void fail(struct message_work *work, const struct handling_answer *answer
     }
 }
 
+/* finish_done ends the work on a message that has its effect. */
+static void finish_done(struct message_work *work, const char *order_status, const char *result) {
+    metrics_count(work->content.kind == MESSAGE_INTAKE ? METRIC_INTAKE_PROCESSED : METRIC_PAYMENTS_PROCESSED);
+    log_work(work, LOG_INFO, "order_processed",
+             json_pack("{s:o,s:o}", "status", log_text(order_status), "result", log_text(result)));
+    finish(work, MESSAGE_DONE);
+}
+
 static void take_outcome(void *context, const struct handling_answer *answer) {
     struct message_work *work = context;
 
     work->handling = NULL;
     switch (answer->result) {
     case HANDLING_DONE:
-        metrics_count(work->content.kind == MESSAGE_INTAKE ? METRIC_INTAKE_PROCESSED : METRIC_PAYMENTS_PROCESSED);
-        log_work(
-            work, LOG_INFO, "order_processed",
-            json_pack("{s:o,s:o}", "status", log_text(answer->order_status), "result", log_text(answer->result_text)));
-        finish(work, MESSAGE_DONE);
+        finish_done(work, answer->order_status, answer->result_text);
         break;
     case HANDLING_FAILED:
         fail(work, answer);
@@ -187,6 +191,10 @@ static void take_move(void *context, const struct dead_letter_answer *answer) {
     const struct message_work_services *services = work->services;
 
     work->move = NULL;
+    if (answer->needless) {
+        finish_done(work, NULL, "already_settled");
+        return;
+    }
     if (answer->error == NULL) {
         metrics_count(METRIC_DEAD_LETTERS);
         log_work(work, LOG_WARN, "message_moved_to_dlq",

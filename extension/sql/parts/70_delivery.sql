@@ -140,6 +140,7 @@ AS $function$
 #variable_conflict use_column
 DECLARE
     known_order_id bigint := record_dead_letter.order_id;
+    order_status text;
 BEGIN
     PERFORM shop.require_migrated();
     -- A message of an intake order names the order by the id that its client knows.
@@ -148,6 +149,20 @@ BEGIN
         WHERE intake.store_id = record_dead_letter.store_id
           AND intake.external_id = substring(record_dead_letter.body FROM '"order_id"\s*:\s*"([A-Za-z0-9._:-]{1,128})"')
         INTO known_order_id;
+    END IF;
+    -- A try that nobody heard of again may have had its effect: then there is nothing to give up. One that is just now
+    -- having it holds the order, and is waited for.
+    IF reason = 'max_retries_exceeded' AND body ~ '"(orderId|order_id)"' AND body !~ '"refundId"' THEN
+        SELECT purchase.status FROM shop.orders purchase
+        WHERE purchase.store_id = record_dead_letter.store_id AND purchase.id = known_order_id
+        FOR SHARE
+        INTO order_status;
+        IF order_status NOT IN ('QUEUED', 'pending') THEN
+            UPDATE shop.outbox message SET status = 'delivered', finished_at = clock_timestamp()
+            WHERE message.store_id = record_dead_letter.store_id AND message.id = outbox_id
+              AND message.status = 'pending';
+            RETURN;
+        END IF;
     END IF;
     -- The same message again (the poller died between row and delete) updates what is known and keeps its row.
     INSERT INTO shop.dead_letters AS letter (store_id, source, message_key, body, attributes, reason, error,
@@ -164,7 +179,7 @@ BEGIN
     WHERE message.store_id = record_dead_letter.store_id AND message.id = outbox_id AND message.status = 'pending';
 END
 $function$;
-COMMENT ON FUNCTION shop.record_dead_letter(integer, text, text, text, text, text, text, integer, bigint, text, bigint) IS 'Writes down a message that is given up, before it leaves its queue; once per (source, message_key). moved: it is already on the dead-letter queue. With outbox_id that message is finished as dead in the same commit.';
+COMMENT ON FUNCTION shop.record_dead_letter(integer, text, text, text, text, text, text, integer, bigint, text, bigint) IS 'Writes down a message that is given up, before it leaves its queue; once per (source, message_key). moved: it is already on the dead-letter queue. id NULL: nothing was written, because a try that seemed to have failed has settled the order after all; the message is done. With outbox_id that message is finished as dead in the same commit.';
 REVOKE ALL ON FUNCTION shop.record_dead_letter(integer, text, text, text, text, text, text, integer, bigint, text, bigint) FROM PUBLIC;
 
 CREATE FUNCTION shop.mark_dead_letter_moved(store_id integer, dead_letter_id bigint, dlq_message_id text) RETURNS void

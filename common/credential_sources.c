@@ -252,8 +252,13 @@ static enum credential_search base_credentials(const struct profile_search *sear
     } else {
         result = own_credentials(search->settings, last, found, error, error_size);
     }
+    if (role == NULL || result != CREDENTIALS_ABSENT) {
+        return result;
+    }
     /* Who names a role means it: no other credentials will do. */
-    return role != NULL && result == CREDENTIALS_ABSENT ? CREDENTIALS_BROKEN : result;
+    snprintf(error, error_size, "there are no credentials to get role %s with: see its source_profile",
+             role[KEY_ROLE].value);
+    return CREDENTIALS_BROKEN;
 }
 
 /* assume_roles exchanges credentials for those of each role of the row, the profile asked for last. */

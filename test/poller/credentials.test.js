@@ -1,5 +1,6 @@
 // Where the poller finds AWS credentials, that it renews them, and that it corrects its clock; all services are stubs.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { after, afterEach, before, test } from 'node:test';
 import { Database } from '../lib/database.js';
 import { Poller, pollerEnvironment } from '../lib/poller.js';
 import { pollerProgram, scratch } from '../lib/settings.js';
+import { signatureOf } from '../lib/sigv4.js';
 import { eventually } from '../lib/wait.js';
 
 let database, folder, server, origin;
@@ -20,6 +22,7 @@ const keyOf = (request) => /Credential=([^/]+)\//.exec(request.headers.authoriza
 async function answer(request, response) {
   let body = '';
   for await (const part of request) body += part;
+  request.text = body;
   const path = request.url.split('?')[0];
   const route = routes[`${request.method} ${path}`];
   let result = [404, 'not here', {}];
@@ -96,6 +99,83 @@ test('web identity: STS is asked with the token of the file', async () => {
   assert.deepEqual(Object.fromEntries(form), {
     Action: 'AssumeRoleWithWebIdentity', Version: '2011-06-15', RoleArn: 'arn:aws:iam::1:role/poller', RoleSessionName: 'pg-shop', WebIdentityToken: 'a.b+c/d=',
   });
+});
+
+/** An answer of STS. */
+const assumed = (key, token, seconds = 3600) =>
+  `<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>${key}</AccessKeyId><SecretAccessKey>secret-of-${key}</SecretAccessKey><SessionToken>${token}</SessionToken><Expiration>${later(seconds)}</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`;
+
+test('a role of a profile: STS is asked, signed with the source profile, and again before its credentials expire', async () => {
+  const asked = [];
+  await writeFile(join(folder, 'roles'), '[profile shop]\nrole_arn = arn:aws:iam::1:role/shop\nsource_profile = base\nexternal_id = x y\nrole_session_name = me\nduration_seconds = 900\n');
+  await writeFile(join(folder, 'keys'), '[base]\naws_access_key_id = BASE\naws_secret_access_key = base-secret\n');
+  routes['POST /sts'] = (request, body) => {
+    const signed = signatureOf(request, body, 'base-secret');
+    asked.push({ ...signed, form: Object.fromEntries(new URLSearchParams(body)) });
+    // The first ones expire within the time in which they are renewed.
+    return [200, asked.length === 1 ? assumed('ROLE1', 'rt1', 600) : assumed('ROLE2', 'rt2')];
+  };
+  const poller = await start({ AWS_CONFIG_FILE: join(folder, 'roles'), AWS_SHARED_CREDENTIALS_FILE: join(folder, 'keys'), AWS_PROFILE: 'shop', AWS_ENDPOINT_URL_STS: `${origin}/sts` });
+  await signedWith('ROLE2', 'rt2');
+  for (const one of asked) {
+    assert.deepEqual([one.valid, one.keyId, one.service], [true, 'BASE', 'sts']);
+    assert.deepEqual(one.form, { Action: 'AssumeRole', Version: '2011-06-15', RoleArn: 'arn:aws:iam::1:role/shop', RoleSessionName: 'me', ExternalId: 'x y', DurationSeconds: '900' });
+  }
+  assert.equal(poller.events('poll_failed').length, 0);
+});
+
+test('roles in a row, the first by credential_source', async () => {
+  const asked = [];
+  await writeFile(join(folder, 'row'), '[profile last]\nrole_arn = arn:last\nsource_profile = first\n[profile first]\nrole_arn = arn:first\ncredential_source = EcsContainer\n');
+  routes['GET /ecs'] = () => [200, json('ECSKEY', 'ecst')];
+  routes['POST /sts'] = (request, body) => {
+    const role = new URLSearchParams(body).get('RoleArn');
+    asked.push([role, keyOf(request), request.headers['x-amz-security-token']]);
+    return [200, assumed(role === 'arn:first' ? 'FIRST' : 'LAST', `token-${role}`)];
+  };
+  await start({ AWS_CONFIG_FILE: join(folder, 'row'), AWS_PROFILE: 'last', AWS_ENDPOINT_URL_STS: `${origin}/sts`, AWS_CONTAINER_CREDENTIALS_FULL_URI: `${origin}/ecs` });
+  await signedWith('LAST', 'token-arn:last');
+  assert.deepEqual(asked.slice(0, 2), [['arn:first', 'ECSKEY', 'ecst'], ['arn:last', 'FIRST', 'token-arn:first']]);
+});
+
+for (const [what, text, reason] of [
+  ['that leads to itself in a circle', '[profile a]\nrole_arn = x\nsource_profile = b\n[profile b]\nrole_arn = y\nsource_profile = a\n', /leads on and on/],
+  ['that asks for a one-time password', '[profile a]\nrole_arn = x\nsource_profile = b\nmfa_serial = m\n', /one-time password/],
+  ['whose source has no credentials', '[profile a]\nrole_arn = x\nsource_profile = nobody\n', /no credentials to get role x/],
+  ['that STS refuses', '[profile a]\nrole_arn = x\nsource_profile = b\n[profile b]\naws_access_key_id = B\naws_secret_access_key = s\n', /403: AccessDenied/],
+]) {
+  test(`a role ${what} is a start-up error, and no other credentials are used`, async () => {
+    await writeFile(join(folder, 'wrong'), text);
+    routes['POST /sts'] = () => [403, '<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>'];
+    const more = { AWS_CONFIG_FILE: join(folder, 'wrong'), AWS_PROFILE: 'a', AWS_ENDPOINT_URL_STS: `${origin}/sts`, AWS_CONTAINER_CREDENTIALS_FULL_URI: `${origin}/ecs` };
+    const poller = new Poller(pollerProgram, pollerEnvironment(database, environment(more)));
+    assert.notEqual((await poller.ended()).code, 0);
+    assert.match(poller.stderr, reason);
+  });
+}
+
+test('botocore computes the same signature for the requests of the poller', async () => {
+  let seen;
+  refuse = async (request) => {
+    seen ??= { headers: request.headers, body: request.text };
+  };
+  await start({ AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'secret/key+of=test', AWS_SESSION_TOKEN: 'token/with+signs==' });
+  await eventually('SQS is asked', () => seen);
+  const script = `
+import json, sys, datetime, botocore.auth, botocore.awsrequest, botocore.credentials
+seen = json.load(sys.stdin)
+headers = seen['headers']
+names = headers['authorization'].split('SignedHeaders=')[1].split(',')[0].split(';')
+request = botocore.awsrequest.AWSRequest('POST', 'http://' + headers['host'] + '/', data=seen['body'].encode(), headers={name: headers[name] for name in names})
+auth = botocore.auth.SigV4Auth(botocore.credentials.Credentials('AKIDEXAMPLE', 'secret/key+of=test', 'token/with+signs=='), 'sqs', 'us-east-1')
+request.context['timestamp'] = headers['x-amz-date']
+canonical = auth.canonical_request(request)
+signature = auth.signature(auth.string_to_sign(request, canonical), request)
+sys.stdout.write(signature)
+`;
+  const { status, stdout, stderr } = spawnSync('/usr/bin/python3', ['-c', script], { input: JSON.stringify(seen), encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+  assert.ok(seen.headers.authorization.endsWith(`Signature=${stdout}`), `${stdout}\n${seen.headers.authorization}`);
 });
 
 test('ECS: the relative URI', async () => {

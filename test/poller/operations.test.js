@@ -1,6 +1,6 @@
 // What an operator has: /healthz and /metrics, and the commands status and redrive.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { connect } from 'node:net';
 import { describe, test } from 'node:test';
 import { Poller, pollerEnvironment } from '../lib/poller.js';
@@ -21,9 +21,9 @@ const command = (words, more = {}) =>
   });
 
 /** Makes an open dead letter of a payment that nobody tried; gives its id. */
-const letter = async (orderId, key) => {
+const letter = async (orderId, key, reason = 'max_retries_exceeded') => {
   await shop.database.sql(
-    `SELECT shop.record_dead_letter(1, 'outbox', '${key}', '{"orderId":${orderId}}', NULL, 'max_retries_exceeded', 'e', 1, ${orderId}, NULL,
+    `SELECT shop.record_dead_letter(1, 'outbox', '${key}', '{"orderId":${orderId}}', NULL, '${reason}', 'e', 1, ${orderId}, NULL,
        (SELECT id FROM shop.outbox WHERE order_id = ${orderId} AND status = 'pending'))`,
   );
   return shop.database.value(`SELECT id FROM shop.dead_letters WHERE message_key = '${key}'`);
@@ -63,6 +63,8 @@ describe('POLLER_PORT', () => {
     for (const line of text.trimEnd().split('\n')) {
       assert.match(line, /^(# (HELP [a-z_]+ .+|TYPE [a-z_]+ (counter|gauge))|[a-z_]+(\{[a-z]+="[a-z]+"\})? \d+(\.\d+)?)$/);
     }
+    const checked = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
+    assert.equal(checked.status, 0, `${checked.stdout}${checked.stderr}`);
     const types = text.split('\n').filter((line) => line.startsWith('# TYPE')).map((line) => line.split(' ')[2]);
     assert.equal(new Set(types).size, types.length, 'each name is described once');
   });
@@ -120,7 +122,7 @@ describe('commands', () => {
     const order = await settling.buy();
     await settling.settledByRule([order]);
     const before = JSON.parse((await command(['status'])).stdout).open_dead_letters;
-    await letter(order, 'status-1');
+    await letter(order, 'status-1', 'total_mismatch');
     await eventually('it has reported', async () => JSON.parse((await command(['status'])).stdout).connected === true);
     const status = JSON.parse((await command(['status'])).stdout);
     assert.equal(status.backend, 'embedded');

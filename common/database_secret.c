@@ -31,12 +31,15 @@ static const char *region_of(const struct database_secret_settings *settings, ch
     size_t length;
     int colons;
 
+    if (strncmp(part, "arn:", 4) != 0) {
+        return settings->region;
+    }
     for (colons = 0; part != NULL && colons < 3; colons++) {
         part = strchr(part, ':');
         part = part != NULL ? part + 1 : NULL;
     }
     length = part != NULL ? strspn(part, "abcdefghijklmnopqrstuvwxyz0123456789-") : 0;
-    if (strncmp(settings->secret_id, "arn:", 4) != 0 || length == 0 || length >= REGION_SIZE || part[length] != ':') {
+    if (length == 0 || length >= REGION_SIZE || part[length] != ':') {
         return settings->region;
     }
     snprintf(out, REGION_SIZE, "%.*s", (int)length, part);

@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "allocation.h"
 #include "clock.h"
@@ -228,7 +227,7 @@ void settlement_batcher_submit(struct settlement_batcher *batcher, const struct 
 }
 
 static void forget(struct entry *entry, const void *context) {
-    if (entry->context == context) {
+    if (entry != NULL && entry->context == context) {
         entry->callback = NULL;
     }
 }
@@ -296,13 +295,13 @@ static void send_again(struct settlement_batcher *batcher, struct entry *entry) 
 
 /* answer_entry decides about one entry of a batch. */
 static void answer_entry(struct entry *entry, const struct database_answer *answer, size_t count, int row) {
-    bool has_row = answer->outcome == DATABASE_OK && row < PQntuples(answer->result);
+    bool in_doubt = answer->outcome == DATABASE_OK || database_verdict_of(answer) == DATABASE_REFUSED;
+    bool has_row =
+        answer->outcome == DATABASE_OK && row < PQntuples(answer->result) && !PQgetisnull(answer->result, row, 0);
 
-    if (count == 1) {
-        finish(entry, answer);
-    } else if (has_row && !PQgetisnull(answer->result, row, 0)) {
+    if (count > 1 && has_row) {
         finish_with_row(entry, answer, row);
-    } else if (answer->outcome == DATABASE_OK || database_verdict_of(answer) == DATABASE_REFUSED) {
+    } else if (count > 1 && in_doubt) {
         send_again(entry->batcher, entry); /* another one of the batch may be to blame, or its order is held */
     } else {
         finish(entry, answer);
@@ -312,13 +311,14 @@ static void answer_entry(struct entry *entry, const struct database_answer *answ
 static void take_answer(void *context, const struct database_answer *answer) {
     struct flight *flight = context;
     struct settlement_batcher *batcher = flight->batcher;
-    struct entry *entries[LARGEST_BATCH];
-    size_t count = flight->count, i;
+    size_t i;
 
-    memcpy(entries, flight->entries, count * sizeof(entries[0]));
-    free_flight(flight);
-    for (i = 0; i < count; i++) {
-        answer_entry(entries[i], answer, count, (int)i);
+    for (i = 0; i < flight->count; i++) {
+        struct entry *entry = flight->entries[i];
+
+        flight->entries[i] = NULL; /* answered; a callback may still cancel one of the others */
+        answer_entry(entry, answer, flight->count, (int)i);
     }
+    free_flight(flight);
     depart(batcher);
 }

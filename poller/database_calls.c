@@ -81,6 +81,12 @@ const struct database_statement report_poller_statement = {
     " $5::pg_catalog.int8, $6::pg_catalog.int8, $7::pg_catalog.timestamptz)",
     7, true};
 
+const struct database_statement queue_status_statement = {
+    "queue_status",
+    "SELECT depth::pg_catalog.int8, oldest_message_age_seconds::pg_catalog.int8"
+    " FROM shop.queue_status($1::pg_catalog.int4)",
+    1, true};
+
 const struct database_statement maintain_statement = {
     "maintain", "SELECT task::pg_catalog.text, rows::pg_catalog.text FROM shop.maintain($1::pg_catalog.int4)", 1, true};
 

@@ -10,6 +10,7 @@
 #include "database_calls.h"
 #include "log.h"
 #include "metrics.h"
+#include "text.h"
 
 #define REPORT_INTERVAL_MS     10000
 #define REPORT_TIMEOUT_MS      5000
@@ -22,10 +23,11 @@ struct duties {
     struct duties_settings settings;
     char poller[POLLER_NAME_SIZE]; /* "host:pid" */
     struct loop_timer report_timer, maintenance_timer;
-    struct sqs_call *call; /* while a queue is asked for its depth */
-    bool asking_dlq;       /* which one */
-    bool report_failing;   /* so that only the first failure in a row is a warning */
-    int64_t queue_depth, dlq_depth;
+    struct sqs_call *call;                    /* while a queue is asked for its depth */
+    bool asking_dlq;                          /* which one */
+    bool report_failing;                      /* so that only the first failure in a row is a warning */
+    int64_t queue_depth, dlq_depth;           /* of SQS */
+    int64_t outbox_depth, outbox_age_seconds; /* of the oldest pending message */
 };
 
 static void begin_report(void *context);
@@ -33,6 +35,7 @@ static void ask_depth(struct duties *duties, bool dlq);
 static void take_depth(void *context, const struct sqs_answer *answer);
 static void send_report(struct duties *duties);
 static void take_report_answer(void *context, const struct database_answer *answer);
+static void take_status(void *context, const struct database_answer *answer);
 static void maintain(void *context);
 static void take_maintenance_answer(void *context, const struct database_answer *answer);
 
@@ -48,7 +51,7 @@ struct duties *duties_create(const struct duties_settings *settings) {
     double interval_ms = (double)settings->maintenance_interval_seconds * 1000;
 
     duties->settings = *settings;
-    duties->queue_depth = duties->dlq_depth = -1;
+    duties->queue_depth = duties->dlq_depth = duties->outbox_depth = duties->outbox_age_seconds = -1;
     name_poller(duties);
     loop_arm(settings->loop, &duties->report_timer, 0, begin_report, duties);
     if (settings->maintenance_interval_seconds > 0) {
@@ -76,11 +79,15 @@ void duties_destroy(struct duties *duties) {
 }
 
 int64_t duties_queue_depth(const struct duties *duties) {
-    return duties->queue_depth;
+    return duties->settings.sqs != NULL ? duties->queue_depth : duties->outbox_depth;
 }
 
 int64_t duties_dlq_depth(const struct duties *duties) {
     return duties->dlq_depth;
+}
+
+int64_t duties_outbox_age_seconds(const struct duties *duties) {
+    return duties->outbox_age_seconds;
 }
 
 /* ---- the report ---- */
@@ -143,17 +150,46 @@ static void send_report(struct duties *duties) {
                          duties);
 }
 
+static void log_report_failed(const struct duties *duties, const struct database_answer *answer) {
+    char *failure = database_failure_text(answer);
+
+    log_event(duties->report_failing ? LOG_DEBUG : LOG_WARN, "report_failed",
+              json_pack("{s:o}", "error", log_text(failure)));
+    free(failure);
+}
+
+/* take_report_answer goes on with the question how it is about the outbox. */
 static void take_report_answer(void *context, const struct database_answer *answer) {
     struct duties *duties = context;
+    char store_id[NUMBER_TEXT_SIZE];
+    const char *values[] = {number_text(duties->settings.store_id, store_id)};
 
     if (answer->outcome != DATABASE_OK) {
-        char *failure = database_failure_text(answer);
-
-        log_event(duties->report_failing ? LOG_DEBUG : LOG_WARN, "report_failed",
-                  json_pack("{s:o}", "error", log_text(failure)));
-        free(failure);
+        log_report_failed(duties, answer);
+        duties->report_failing = true;
+        return;
     }
-    duties->report_failing = answer->outcome != DATABASE_OK;
+    duties->report_failing = false;
+    database_pool_submit(duties->settings.pool, &queue_status_statement, values, REPORT_TIMEOUT_MS, take_status,
+                         duties);
+}
+
+/* number_of reads a number of the answer: otherwise where it is NULL, -1 where there is none. */
+static int64_t number_of(const struct database_answer *answer, int column, int64_t otherwise) {
+    const char *text = answer->outcome == DATABASE_OK ? database_row_text(answer->result, column) : NULL;
+    int64_t number = -1;
+
+    if (answer->outcome == DATABASE_OK && text == NULL) {
+        return otherwise;
+    }
+    return text != NULL && text_to_int64(text, 0, INT64_MAX, &number) ? number : -1;
+}
+
+static void take_status(void *context, const struct database_answer *answer) {
+    struct duties *duties = context;
+
+    duties->outbox_depth = number_of(answer, 0, 0);
+    duties->outbox_age_seconds = number_of(answer, 1, 0);
 }
 
 /* ---- maintenance ---- */

@@ -33,8 +33,10 @@ void duties_destroy(struct duties *duties);
 /* duties_stop ends them; what is under way is dropped. */
 void duties_stop(struct duties *duties);
 
-/* duties_queue_depth and duties_dlq_depth give what was last seen, -1 where unknown. */
+/* duties_queue_depth and duties_dlq_depth give how many messages were last seen, duties_outbox_age_seconds how long the
+ * oldest pending one has been in the outbox, 0 when there is none; -1 where unknown. */
 int64_t duties_queue_depth(const struct duties *duties);
 int64_t duties_dlq_depth(const struct duties *duties);
+int64_t duties_outbox_age_seconds(const struct duties *duties);
 
 #endif

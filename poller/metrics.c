@@ -80,6 +80,9 @@ static void print_gauges(FILE *out, const struct metrics_gauges *gauges) {
                 (double)gauges->queue_depth);
     print_gauge(out, "shop_poller_dlq_depth", "Messages on the dead-letter queue, as last seen.",
                 (double)gauges->dlq_depth);
+    print_gauge(out, "shop_poller_outbox_oldest_age_seconds",
+                "Age of the oldest message that waits in the outbox, as last seen; 0 when none does.",
+                (double)gauges->outbox_age_seconds);
     print_gauge(out, "shop_poller_database_connections", "Open database connections.", (double)gauges->connections);
     print_gauge(out, "shop_poller_database_calls_waiting", "Calls that wait for a database connection.",
                 (double)gauges->calls_waiting);

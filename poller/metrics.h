@@ -39,6 +39,7 @@ enum metric {
 struct metrics_gauges {
     int64_t in_hand;                    /* messages being worked on */
     int64_t queue_depth, dlq_depth;     /* as last seen; -1 where unknown */
+    int64_t outbox_age_seconds;         /* of the oldest pending message there, as last seen; -1 where unknown */
     int64_t connections, calls_waiting; /* of the database pool */
     int64_t payment_circuit;            /* 0 closed, 1 half open, 2 open */
 };

@@ -59,7 +59,7 @@ static enum MHD_Result answer_health(const struct monitor *monitor, struct MHD_C
 }
 
 static enum MHD_Result answer_metrics(const struct monitor *monitor, struct MHD_Connection *connection) {
-    struct metrics_gauges gauges = {.queue_depth = -1, .dlq_depth = -1};
+    struct metrics_gauges gauges = {.queue_depth = -1, .dlq_depth = -1, .outbox_age_seconds = -1};
 
     monitor->settings.gauges(monitor->settings.context, &gauges);
     return answer(connection, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", metrics_text(&gauges));

@@ -242,6 +242,7 @@ static void fill_gauges(void *context, struct metrics_gauges *gauges) {
     gauges->in_hand = (int64_t)in_hand(worker);
     gauges->queue_depth = duties_queue_depth(worker->duties);
     gauges->dlq_depth = duties_dlq_depth(worker->duties);
+    gauges->outbox_age_seconds = duties_outbox_age_seconds(worker->duties);
     gauges->connections = pool.open;
     gauges->calls_waiting = pool.waiting;
     gauges->payment_circuit = worker->breaker.state;

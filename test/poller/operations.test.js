@@ -61,12 +61,26 @@ describe('POLLER_PORT', () => {
     assert.match(text, /^shop_poller_last_poll_age_seconds 0(\.\d+)?$/m);
     assert.match(text, /^shop_poller_database_connections [1-9]\d*$/m);
     for (const line of text.trimEnd().split('\n')) {
-      assert.match(line, /^(# (HELP [a-z_]+ .+|TYPE [a-z_]+ (counter|gauge))|[a-z_]+(\{[a-z]+="[a-z]+"\})? \d+(\.\d+)?)$/);
+      assert.match(line, /^(# (HELP [a-z_]+ .+|TYPE [a-z_]+ (counter|gauge))|[a-z_]+(\{[a-z]+="[a-z_]+"\})? \d+(\.\d+)?)$/);
     }
     const checked = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
     assert.equal(checked.status, 0, `${checked.stdout}${checked.stderr}`);
     const types = text.split('\n').filter((line) => line.startsWith('# TYPE')).map((line) => line.split(' ')[2]);
     assert.equal(new Set(types).size, types.length, 'each name is described once');
+  });
+
+  test('/metrics shows what waits, and since when', async () => {
+    const order = await settling.buy();
+    await shop.database.sql(`UPDATE shop.outbox SET created_at = now() - interval '1 hour', next_attempt_at = now() + interval '1 hour' WHERE order_id = ${order}`);
+    const { ask } = await watched();
+    const gauge = async (name) => Number(new RegExp(`^${name} (.*)$`, 'm').exec(await (await ask('/metrics')).text())?.[1]);
+    await eventually('it has looked', async () => (await gauge('shop_poller_queue_depth')) === 1);
+    const age = await gauge('shop_poller_outbox_oldest_age_seconds');
+    assert.ok(age >= 3600 && age < 3660, `${age} s`);
+    await shop.database.sql(`UPDATE shop.outbox SET next_attempt_at = now() WHERE order_id = ${order}`);
+    await settling.settledByRule([order]);
+    await eventually('nothing waits', async () => (await gauge('shop_poller_queue_depth')) === 0, 20);
+    assert.equal(await gauge('shop_poller_outbox_oldest_age_seconds'), 0);
   });
 
   test('anything else is refused, and strange or slow clients do no harm', async () => {

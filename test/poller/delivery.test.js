@@ -1,5 +1,5 @@
 // Nothing lost, nothing twice: messages in any number and order with pollers killed at random, a queue that is away under
-// load, dead letters with the poller killed between their steps, and memory that does not grow.
+// load, dead letters with the poller killed between their steps, a queue that never answers, and memory that does not grow.
 // SHOP_TEST_OUTAGE_SECONDS (default 6) and SHOP_TEST_MESSAGES (default 20000) make the long forms.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -42,6 +42,23 @@ const state = async (database) => ({
   movements: await database.rows('SELECT product_id, kind, count(*), sum(on_hand_delta) AS on_hand, sum(reserved_delta) AS reserved FROM shop.stock_movements GROUP BY 1, 2 ORDER BY 1, 2'),
   events: await database.rows('SELECT event, count(*) FROM shop.order_events GROUP BY 1 ORDER BY 1'),
   letters: await database.rows('SELECT reason, body, count(*) FROM shop.dead_letters GROUP BY 1, 2 ORDER BY 1, 2'),
+});
+
+// Begins first and is looked at last: it takes a minute until a poller counts as stalled.
+const stalled = {};
+before(async () => {
+  stalled.database = await Database.create();
+  stalled.stub = await SqsStub.start();
+  stalled.stub.fault = (action) => (action === 'ReceiveMessage' ? { delay: 3600_000 } : undefined);
+  const port = await freePort();
+  stalled.health = () => fetch(`http://127.0.0.1:${port}/healthz`);
+  stalled.poller = await Poller.start(stalled.database, { ...stalled.stub.environment(), SQS_POLL_TIMEOUT_MS: '1500', POLLER_PORT: String(port), BIND_ADDRESS: '127.0.0.1' });
+  await eventually('it is well', async () => (await stalled.health()).status === 200);
+});
+after(async () => {
+  await stalled.poller?.stop();
+  await stalled.stub?.stop();
+  await stalled.database?.drop();
 });
 
 describe('at least once, in any order', () => {
@@ -242,5 +259,21 @@ describe('the shipped program', () => {
       await allow(true);
     }
     await eventually('it is well again', async () => (await health()).status === 200);
+  });
+});
+
+describe('a queue that never answers', () => {
+  test('/healthz is 503 when no poll was answered for a minute, and 200 again after one', async () => {
+    const answer = await eventually('it is not well', async () => {
+      const found = await stalled.health();
+      return found.status === 503 && found;
+    }, 90);
+    const { status, last_poll_age_seconds: age } = await answer.json();
+    assert.equal(status, 'stalled');
+    assert.ok(age >= 61.5 && age < 600, `${age} s`);
+    assert.equal(stalled.poller.exited, undefined, 'it goes on');
+    stalled.stub.fault = () => undefined;
+    await eventually('it is well again', async () => (await stalled.health()).status === 200, 40);
+    stalled.poller.assertNoSanitizerFinding();
   });
 });

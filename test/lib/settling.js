@@ -40,15 +40,23 @@ export function openSettling({ withQueue = false } = {}) {
     }
   };
 
-  /** Waits until the outbox has nothing pending. */
-  settling.outboxDone = () =>
-    eventually('the outbox is done', async () =>
-      (await settling.shop.database.value("SELECT count(*)::int FROM shop.outbox WHERE status = 'pending'")) === 0,
-    );
+  /** Waits until the outbox has nothing pending; says what has, when it does not come to that. */
+  settling.outboxDone = async (seconds = 15) => {
+    let rows;
+    const look = async () => {
+      rows = await settling.shop.database.rows(
+        "SELECT id, topic, order_id, body, attempts, last_error, next_attempt_at, created_at, clock_timestamp() AS now FROM shop.outbox WHERE status = 'pending'",
+      );
+      return rows.length === 0;
+    };
+    await eventually('the outbox is done', look, seconds).catch((error) => {
+      throw new Error(`${error.message}; pending are ${JSON.stringify(rows)}`);
+    });
+  };
 
   /** Takes the poller's right to settle away, and gives it back: a failure that tests can turn on and off. */
-  settling.forbid = () => settling.shop.database.sql('REVOKE EXECUTE ON FUNCTION shop.settle_payment FROM shop_poller');
-  settling.allow = () => settling.shop.database.sql('GRANT EXECUTE ON FUNCTION shop.settle_payment TO shop_poller');
+  settling.forbid = () => settling.shop.database.sql('REVOKE EXECUTE ON FUNCTION shop.settle_payment, shop.settle_payments FROM shop_poller');
+  settling.allow = () => settling.shop.database.sql('GRANT EXECUTE ON FUNCTION shop.settle_payment, shop.settle_payments TO shop_poller');
 
   before(async () => {
     if (withQueue) settling.queue = await QueueServer.start();

@@ -147,7 +147,7 @@ cppcheck_programs() {
 # PostgreSQL's macros that stand where a statement or a declaration is expected are told to cppcheck; its headers are not read.
 cppcheck_extension() {
     cppcheck --quiet --error-exitcode=1 -j "$jobs" --std=c11 --enable=warning,performance,portability --inline-suppr \
-        --suppress=missingIncludeSystem -D'PG_FUNCTION_INFO_V1(f)=' -D'compat_module_magic(n,v)=' \
+        --suppress=missingIncludeSystem -D'PG_FUNCTION_INFO_V1(f)=' -D'compat_module_magic(n,v)=' -D'CppAsString2(x)=#x' \
         -D'pg_noreturn=__attribute__((noreturn))' -D'pg_attribute_printf(f,a)=' -Iextension/src extension/src
 }
 

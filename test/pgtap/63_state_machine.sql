@@ -134,7 +134,7 @@ INSERT INTO pairs (kind, state, event, expected) VALUES
     ('cart', 'none', 'refunded', '404 order_not_found'),
 
     ('cart', 'pending', 'placed', '201 again'),
-    ('cart', 'pending', 'accepted', '202'), -- another order: intake's order_id is not the number of a cart's order
+    ('cart', 'pending', 'accepted', '400 invalid_field'), -- digits alone are the numbers of cart orders
     ('cart', 'pending', 'processed', 'processed'),
     ('cart', 'pending', 'failed', 'failed'),
     ('cart', 'pending', 'payment_captured', 'settled -> CONFIRMED'),
@@ -145,7 +145,7 @@ INSERT INTO pairs (kind, state, event, expected) VALUES
     ('cart', 'pending', 'refunded', '409 illegal_transition'),
 
     ('cart', 'CONFIRMED', 'placed', '201 again'),
-    ('cart', 'CONFIRMED', 'accepted', '202'),
+    ('cart', 'CONFIRMED', 'accepted', '400 invalid_field'),
     ('cart', 'CONFIRMED', 'processed', 'processed'),
     ('cart', 'CONFIRMED', 'failed', 'failed'),
     ('cart', 'CONFIRMED', 'payment_captured', 'already_settled'),
@@ -156,7 +156,7 @@ INSERT INTO pairs (kind, state, event, expected) VALUES
     ('cart', 'CONFIRMED', 'refunded', '200 -> REFUNDED'),
 
     ('cart', 'FULFILLED', 'placed', '201 again'),
-    ('cart', 'FULFILLED', 'accepted', '202'),
+    ('cart', 'FULFILLED', 'accepted', '400 invalid_field'),
     ('cart', 'FULFILLED', 'processed', 'processed'),
     ('cart', 'FULFILLED', 'failed', 'failed'),
     ('cart', 'FULFILLED', 'payment_captured', 'already_settled'),
@@ -167,7 +167,7 @@ INSERT INTO pairs (kind, state, event, expected) VALUES
     ('cart', 'FULFILLED', 'refunded', '200 -> REFUNDED'),
 
     ('cart', 'CANCELLED', 'placed', '201 again'),
-    ('cart', 'CANCELLED', 'accepted', '202'),
+    ('cart', 'CANCELLED', 'accepted', '400 invalid_field'),
     ('cart', 'CANCELLED', 'processed', 'processed'),
     ('cart', 'CANCELLED', 'failed', 'failed'),
     ('cart', 'CANCELLED', 'payment_captured', 'already_settled'),
@@ -178,7 +178,7 @@ INSERT INTO pairs (kind, state, event, expected) VALUES
     ('cart', 'CANCELLED', 'refunded', '409 nothing_to_refund'),
 
     ('cart', 'REFUNDED', 'placed', '201 again'),
-    ('cart', 'REFUNDED', 'accepted', '202'),
+    ('cart', 'REFUNDED', 'accepted', '400 invalid_field'),
     ('cart', 'REFUNDED', 'processed', 'processed'),
     ('cart', 'REFUNDED', 'failed', 'failed'),
     ('cart', 'REFUNDED', 'payment_captured', 'already_settled'),

@@ -9,7 +9,7 @@ VERSION := $(shell sed -n 's/^ *"version": *"\([0-9][^"]*\)",*$$/\1/p' META.json
 .DEFAULT_GOAL := all
 
 .PHONY: help all extension common gateway poller install install-extension install-programs demo up down check check-quick check-faults \
-        lint check-version bench bench-quick bench-growth bench-soak bench-report format dist clean
+        lint check-version bench bench-quick bench-growth bench-soak bench-report format docs docker deb dist clean
 
 help:
 	@echo 'make demo              start everything and walk through a purchase with curl'
@@ -22,6 +22,7 @@ help:
 	@echo 'make check-faults      break one thing after another under load, FAULT_ROUNDS=1 times, and write docs/reliability.md'
 	@echo 'make check-version     compare every place that names the version with META.json'
 	@echo 'make format            clang-format on all C files'
+	@echo 'make docker            the images of docker/; make deb: Debian packages into dist/; make docs: docs/settings.md anew'
 	@echo 'make dist              pg_shop-$(VERSION).zip for PGXN; make clean: remove what was built'
 
 all: extension gateway poller
@@ -103,12 +104,22 @@ bench-report:
 format:
 	clang-format -i $(wildcard common/*.[ch] gateway/*.[ch] poller/*.[ch] extension/src/*.[ch] test/unit/*.[ch] bench/*.[ch])
 
+docs: all
+	scripts/settings-reference markdown > docs/settings.md
+
+docker:
+	@docker/build
+
+deb:
+	@scripts/build-packages
+
 dist:
 	git archive --format zip --prefix 'pg_shop-$(VERSION)/' --output 'pg_shop-$(VERSION).zip' HEAD
 
 clean:
 	+$(MAKE) -C extension PG_CONFIG=$(PG_CONFIG) clean
 	+$(MAKE) -C common clean
+	+$(MAKE) -C man clean
 	+$(MAKE) -C gateway clean
 	+$(MAKE) -C poller clean
 	+$(MAKE) -C bench clean

@@ -432,3 +432,39 @@ kind_faults() {
     "$(node_program)" test/lib/faults/report.js "$results" "$document" "${FAULT_ROUNDS:-1}" || return 1
     note "the table is in $document"
 }
+
+# Runs what the documents say; "make demo" among it builds the shipped programs.
+kind_documents() {
+    node_kind documents "$1" ''
+}
+
+# containers_obstacle: says why this machine cannot build and run images and packages; prints nothing where it can.
+containers_obstacle() {
+    local program
+    [[ $EUID -eq 0 ]] || { echo 'it needs root' && return; }
+    for program in debootstrap buildah podman runc dpkg-buildpackage dh lintian scdoc; do
+        command -v "$program" >/dev/null || { echo "$program is not installed" && return; }
+    done
+    mkdir -p "$check_dir/scratch/probe"
+    unshare --mount mount -t tmpfs tmpfs "$check_dir/scratch/probe" 2>/dev/null || echo 'mounting is not allowed here'
+}
+
+# bare_debian: makes $check_dir/debian by debootstrap, once.
+bare_debian() {
+    local folder=$check_dir/debian
+    [[ ! -e $folder/.made ]] || return 0
+    rm -rf --one-file-system "$folder"
+    build_once debootstrap debootstrap --variant=minbase bookworm "$folder" && touch "$folder/.made"
+}
+
+# Images and packages are built on their own; the programs of this tree are not needed.
+kind_containers() {
+    local without_programs=yes obstacle
+    obstacle=$(containers_obstacle)
+    if [[ -n $obstacle ]]; then
+        # shellcheck disable=SC2034 # test/run reads it
+        skipped=$obstacle
+        return 0
+    fi
+    bare_debian && SHOP_TEST_DEBIAN=$check_dir/debian node_kind containers "$1" ''
+}

@@ -1,0 +1,157 @@
+// The container images: built from Debian's archive alone, run with no rights, and bought from.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { debian } from '../lib/debian.js';
+import { send } from '../lib/http.js';
+import { freePort } from '../lib/ports.js';
+import { root, scratch } from '../lib/settings.js';
+import { eventually } from '../lib/wait.js';
+
+const run = promisify(execFile);
+const folder = join(scratch, 'containers');
+// Everything that podman and buildah keep lies in the test's own folder; vfs works on every file system.
+const storage = ['--root', join(folder, 'storage'), '--runroot', join(folder, 'run'), '--storage-driver', 'vfs'];
+const rights = [
+  ...['--runtime', 'runc', '--network', 'host', '--read-only', '--cap-drop', 'all', '--security-opt', 'no-new-privileges'],
+  // Given, because the default asks for more than a test's own limits may allow.
+  ...['--ulimit', 'nofile=4096:4096', '--ulimit', 'nproc=1024:1024'],
+];
+const jwtSecret = 'a-secret-of-the-container-test-5b0d83';
+const started = [];
+
+async function podman(...args) {
+  const { stdout } = await run('podman', ['--cgroup-manager', 'cgroupfs', ...storage, ...args], { maxBuffer: 1 << 26 });
+  return stdout.trim();
+}
+
+/** The bare system becomes the image that the build takes for its base. */
+async function buildBase() {
+  const archive = join(folder, 'base.tar');
+  await mkdir(folder, { recursive: true });
+  await run('tar', ['-C', debian, '--exclude=./var/cache/apt/archives/*.deb', '--exclude=./var/lib/apt/lists/*', '-cf', archive, '.']);
+  await podman('import', archive, 'shop-test-base');
+  await rm(archive);
+}
+
+async function buildImages() {
+  await run(join(root, 'docker/build'), [], {
+    env: {
+      ...process.env,
+      BUILDER: `buildah ${storage.join(' ')} bud --layers --isolation chroot`,
+      BASE_IMAGE: 'localhost/shop-test-base',
+      IMAGE_PREFIX: 'localhost/shop-test-',
+    },
+    maxBuffer: 1 << 27,
+  });
+}
+
+/** Starts a container with these variables, and remembers it. */
+async function start(image, environment, ...more) {
+  const variables = Object.entries(environment).flatMap(([name, value]) => ['--env', `${name}=${value}`]);
+  const id = await podman('run', '--detach', ...rights, ...variables, ...more, `localhost/shop-test-${image}`);
+  started.push(id);
+  return id;
+}
+
+/** Waits until the image's own health check passes. */
+async function healthy(id, what) {
+  try {
+    // The command fails while the container is not healthy.
+    await eventually(`${what} is healthy`, () => podman('healthcheck', 'run', id).then(() => true), 60);
+  } catch (error) {
+    throw new Error(`${error.message}\n${await logs(id)}`);
+  }
+}
+
+async function logs(id) {
+  const { stdout, stderr } = await run('podman', ['--cgroup-manager', 'cgroupfs', ...storage, 'logs', id], { maxBuffer: 1 << 26 });
+  return stdout + stderr;
+}
+
+
+describe('container images', () => {
+  let ports, gateway, poller, database;
+
+  before(async () => {
+    await buildBase();
+    await buildImages();
+    ports = { database: await freePort(), gateway: await freePort(), poller: await freePort() };
+  });
+
+  after(async () => {
+    for (const id of started.reverse()) await podman('rm', '--force', '--volumes', id);
+    await run('rm', ['-rf', '--one-file-system', folder]);
+  });
+
+  const passwords = { GATEWAY_PASSWORD: "gate'way pass", POLLER_PASSWORD: 'poller-pass' };
+  const login = (user, password) => ({
+    DB_HOST: '127.0.0.1',
+    DB_PORT: ports.database,
+    DB_NAME: 'shop',
+    DB_USER: user,
+    DB_PASSWORD: password,
+  });
+
+  test('the database starts from an empty volume', async () => {
+    database = await start('database', { POSTGRES_PASSWORD: 'super', PGPORT: ports.database });
+    await healthy(database, 'the database');
+  });
+
+  test('migrate prepares it, twice over', async () => {
+    for (let round = 0; round < 2; round += 1) {
+      const said = await podman(
+        ...['run', '--rm', ...rights, '--env', 'PGHOST=127.0.0.1', '--env', `PGPORT=${ports.database}`, '--env', 'PGUSER=postgres'],
+        ...['--env', 'PGPASSWORD=super', '--env', 'PGDATABASE=shop'],
+        ...Object.entries(passwords).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
+        'localhost/shop-test-migrate',
+      );
+      assert.match(said, /The database is ready: pg_shop \d+\.\d+\.\d+/);
+    }
+  });
+
+  test('gateway and poller get ready, as uid 1001, without a shell to log in with', async () => {
+    gateway = await start('gateway', {
+      ...login('shop_gateway_login', passwords.GATEWAY_PASSWORD),
+      PORT: ports.gateway,
+      JWT_SECRET: jwtSecret,
+    });
+    poller = await start('poller', {
+      ...login('shop_poller_login', passwords.POLLER_PASSWORD),
+      POLLER_PORT: ports.poller,
+      PAYMENT_SUCCESS_RATE: '1',
+    });
+    await healthy(gateway, 'the gateway');
+    await healthy(poller, 'the poller');
+    for (const id of [gateway, poller]) assert.equal(await podman('exec', id, 'id', '-u'), '1001');
+    assert.match(await podman('exec', gateway, 'grep', '^shop:', '/etc/passwd'), /\/usr\/sbin\/nologin$/);
+  });
+
+  test('a purchase', async () => {
+    const call = (method, path, options) => send(ports.gateway, method, path, options);
+    const { json: session } = await call('POST', '/auth/login', { body: { username: 'admin', password: 'admin123' } });
+    const token = session.accessToken;
+    const { json: product } = await call('POST', '/admin/products', { token, body: { sku: 'MUG', name: 'Mug', price: 19.99 } });
+    await call('POST', '/admin/inventory/restock', { token, body: { productId: product.id, qty: 3 } });
+    const { json: added } = await call('POST', '/cart/items', { body: { userId: 7, productId: product.id, qty: 2 } });
+    const checkout = { body: { userId: 7, cartId: added.cart.id }, key: 'one' };
+    const first = await call('POST', '/checkout', checkout);
+    assert.equal(first.status, 201, first.text);
+    const again = await call('POST', '/checkout', checkout);
+    assert.equal(again.text, first.text);
+    assert.equal(again.headers['idempotent-replayed'], 'true');
+    const { id } = first.json.order;
+    await eventually('the order is paid', async () => (await call('GET', `/orders/${id}`)).json.status === 'CONFIRMED');
+    assert.deepEqual((await call('GET', '/admin/verify', { token })).json, []);
+  });
+
+  test('they stop when they are asked to', async () => {
+    for (const id of [gateway, poller, database]) {
+      await podman('stop', '--time', '20', id);
+      assert.equal(await podman('inspect', '--format', '{{.State.ExitCode}}', id), '0', await logs(id));
+    }
+  });
+});

@@ -114,7 +114,7 @@ deb:
 	@scripts/build-packages
 
 dist:
-	git archive --format zip --prefix 'pg_shop-$(VERSION)/' --output 'pg_shop-$(VERSION).zip' HEAD
+	TZ=UTC git archive --format zip --prefix 'pg_shop-$(VERSION)/' --output 'pg_shop-$(VERSION).zip' HEAD
 
 clean:
 	+$(MAKE) -C extension PG_CONFIG=$(PG_CONFIG) clean

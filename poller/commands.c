@@ -7,11 +7,14 @@
 #include <string.h>
 
 #include "allocation.h"
+#include "blocking_http.h"
 #include "database_calls.h"
 #include "text.h"
 
 /* Dead letters that are asked for at once. */
 #define PAGE "1000"
+
+#define READY_TIMEOUT_MS 3000
 
 static PGconn *connect_database(const struct poller_configuration *configuration) {
     char error[1024];
@@ -163,4 +166,32 @@ int command_redrive(const struct poller_configuration *configuration, const char
     done = strcmp(which, "--all") == 0 ? redrive_all(connection, store_id) : redrive_one(connection, store_id, which);
     PQfinish(connection);
     return done ? 0 : 1;
+}
+
+/* own_address gives where a server that listens on an address is reached from its own machine. */
+static const char *own_address(const char *address) {
+    bool wildcard = address == NULL || strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
+
+    return wildcard ? "127.0.0.1" : address;
+}
+
+int command_ready(const struct poller_configuration *configuration) {
+    const char *address = own_address(configuration->bind_address);
+    bool brackets = strchr(address, ':') != NULL; /* IPv6, RFC 3986 section 3.2.2 */
+    char url[300], error[512], *answer;
+    struct blocking_request request = {.method = "GET", .url = url, .timeout_ms = READY_TIMEOUT_MS, .tries = 1};
+
+    if (configuration->monitor_port == 0) {
+        fputs("shop-poller: --ready asks at POLLER_PORT, which is not set\n", stderr);
+        return 2;
+    }
+    snprintf(url, sizeof(url), "http://%s%s%s:%ld/healthz", brackets ? "[" : "", address, brackets ? "]" : "",
+             configuration->monitor_port);
+    answer = blocking_http_text(&request, error, sizeof(error));
+    if (answer == NULL) {
+        fprintf(stderr, "shop-poller: %s\n", error);
+        return 1;
+    }
+    free(answer);
+    return 0;
 }

@@ -18,19 +18,22 @@
 #define EXIT_CONFIGURATION 2
 
 #define USAGE                                                                                                          \
-    "usage: shop-poller [--help | --version | --check-config | --dump-config | status | redrive ID | redrive --all]\n"
+    "usage: shop-poller [--help | --version | --check-config | --dump-config | --ready | status | redrive ID |"        \
+    " redrive --all]\n"
 
 static void print_help(void) {
-    puts(USAGE
-         "\n"
-         "Relays the shop's outbox to SQS, settles payments and refunds and processes intake orders. Without options\n"
-         "it works until SIGTERM or SIGINT.\n"
-         "  --check-config   check the settings and leave: 0 when they are good, 2 when not\n"
-         "  --dump-config    print the settings, secrets masked, and leave\n"
-         "  status           print the state of the queue as JSON and leave\n"
-         "  redrive ID       let a dead letter be tried again and leave; --all: every open one\n"
-         "\n"
-         "Settings are environment variables:");
+    puts(
+        USAGE
+        "\n"
+        "Relays the shop's outbox to SQS, settles payments and refunds and processes intake orders. Without options\n"
+        "it works until SIGTERM or SIGINT.\n"
+        "  --check-config   check the settings and leave: 0 when they are good, 2 when not\n"
+        "  --dump-config    print the settings, secrets masked, and leave\n"
+        "  --ready          ask the poller on this machine's POLLER_PORT whether it is well: 0 when it is, 1 when not\n"
+        "  status           print the state of the queue as JSON and leave\n"
+        "  redrive ID       let a dead letter be tried again and leave; --all: every open one\n"
+        "\n"
+        "Settings are environment variables:");
     configuration_print_help(stdout);
 }
 
@@ -103,6 +106,8 @@ static int run(const char *word, const char *argument) {
     log_set_level(configuration.shared.log_level);
     if (word != NULL && strcmp(word, "--dump-config") == 0) {
         configuration_dump(stdout, &configuration);
+    } else if (word != NULL && strcmp(word, "--ready") == 0) {
+        exit_code = command_ready(&configuration);
     } else if (word != NULL && strcmp(word, "status") == 0) {
         exit_code = command_status(&configuration);
     } else if (word != NULL && argument != NULL && strcmp(word, "redrive") == 0) {
@@ -116,7 +121,7 @@ static int run(const char *word, const char *argument) {
 
 /* are_known tells whether the words of the command line are ones that run or main knows. */
 static bool are_known(int count, char **words) {
-    static const char *const known[] = {"--help", "--version", "--check-config", "--dump-config", "status"};
+    static const char *const known[] = {"--help", "--version", "--check-config", "--dump-config", "--ready", "status"};
     size_t i;
 
     for (i = 0; count == 2 && i < sizeof(known) / sizeof(known[0]); i++) {

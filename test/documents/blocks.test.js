@@ -47,8 +47,10 @@ describe('documents', () => {
   for (const block of ofLanguage('json')) test(`${block.name}: is JSON`, () => JSON.parse(block.text));
 });
 
+const webhookSecret = 'a-secret-of-the-documents-test';
+const shop = openShop({ PAYMENT_WEBHOOK_SECRET: webhookSecret });
+
 describe('blocks of SQL', () => {
-  const shop = openShop();
   for (const block of ofLanguage('sql')) test(`${block.name}: runs`, () => shop.database.sql(block.text));
 
   for (const block of ofLanguage('js')) {
@@ -164,8 +166,15 @@ describe('blocks of shell', () => {
     }
   });
 
+  test('docs/payments.md: a signed event is taken, one signed with another secret is not', async () => {
+    const [block] = ofLanguage('sh').filter(({ text }) => text.includes('PAYMENT_WEBHOOK_SECRET'));
+    const script = block.text.replace('localhost:3000', `127.0.0.1:${shop.gateway.port}`);
+    assert.match(await bash(script, { PAYMENT_WEBHOOK_SECRET: webhookSecret }), /^\{"received":true,"result":/);
+    assert.match(await bash(script, { PAYMENT_WEBHOOK_SECRET: 'another-secret-of-sixteen' }), /"code":"invalid_signature"/);
+  });
+
   test('no other block of commands is left', () => {
-    const known = /make demo|make install/;
+    const known = /make demo|make install|PAYMENT_WEBHOOK_SECRET/;
     assert.deepEqual(ofLanguage('sh').filter(({ text }) => !known.test(text)).map(({ name }) => name), []);
   });
 });

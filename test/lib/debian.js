@@ -17,7 +17,7 @@ mknod -m 666 "$0/dev/random" c 1 8
 mknod -m 666 "$0/dev/urandom" c 1 9
 mkdir -m 1777 "$0/dev/shm"
 ln -s /proc/self/fd "$0/dev/fd"
-exec chroot "$0" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 HOME=/root DEBIAN_FRONTEND=noninteractive bash -euc "$1"`;
+exec chroot "$0" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 HOME=/root DEBIAN_FRONTEND=noninteractive bash --norc -euc "$1"`;
 
 /** Runs a script as root inside a copy of the bare system; what it starts ends with it. Gives its output, or fails with it. */
 export async function inside(folder, script) {

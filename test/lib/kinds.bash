@@ -167,6 +167,12 @@ shell_check() {
     shellcheck -x $(shell_files)
 }
 
+# unhardened_is_noticed: a program without any of it does not pass.
+unhardened_is_noticed() {
+    local program=$check_dir/results/unhardened
+    gcc -g -no-pie -fcf-protection=none -x c -o "$program" - <<<'int main(void) { return 0; }' && ! test/lib/check-hardening "$program"
+}
+
 kind_lint() {
     build_shipped || return 1
     check 'clang-format' format_check
@@ -175,6 +181,10 @@ kind_lint() {
     check 'one version everywhere' scripts/check-version
     check 'README lists what the code has' scripts/check-documents
     check 'every test file is run' test/lib/check-listed
+    check 'what ships is hardened' test/lib/check-hardening
+    check 'a program that is not hardened is noticed' unhardened_is_noticed
+    check 'no secret lies in the tree' test/lib/check-secrets
+    check 'a planted secret is noticed' test/lib/check-secrets --planted
     check 'gcc builds everything without a warning' gcc_build
     [[ -z $quick ]] || return 0
     check 'clang builds everything without a warning' clang_build
@@ -449,12 +459,19 @@ containers_obstacle() {
     unshare --mount mount -t tmpfs tmpfs "$check_dir/scratch/probe" 2>/dev/null || echo 'mounting is not allowed here'
 }
 
-# bare_debian: makes $check_dir/debian by debootstrap, once.
+# bare_debian: makes $check_dir/debian by debootstrap, once, with the archives that a Debian 12 has from the start: main,
+# updates and security. What is built here may need a library of a security update.
 bare_debian() {
     local folder=$check_dir/debian
     [[ ! -e $folder/.made ]] || return 0
     rm -rf --one-file-system "$folder"
-    build_once debootstrap debootstrap --variant=minbase bookworm "$folder" && touch "$folder/.made"
+    build_once debootstrap debootstrap --variant=minbase --include=ca-certificates bookworm "$folder" || return 1
+    printf 'deb http://deb.debian.org/%s main\n' 'debian bookworm' 'debian bookworm-updates' 'debian-security bookworm-security' \
+        >"$folder/etc/apt/sources.list"
+    # A machine behind a proxy that opens TLS trusts more than Debian does; what is built here has to, too.
+    find /usr/local/share/ca-certificates -name '*.crt' -exec cp -t "$folder/usr/local/share/ca-certificates" {} + 2>/dev/null
+    chroot "$folder" update-ca-certificates >/dev/null 2>&1 || return 1
+    touch "$folder/.made"
 }
 
 # Images and packages are built on their own; the programs of this tree are not needed.

@@ -1,6 +1,8 @@
 // What an operator has: /healthz and /metrics, and the commands status and redrive.
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { describe, test } from 'node:test';
 import { Poller, pollerEnvironment } from '../lib/poller.js';
@@ -143,6 +145,31 @@ describe('commands', () => {
     assert.equal(status.depth, 0);
     assert.equal(status.open_dead_letters, before + 1);
     assert.equal(poller.exited, undefined);
+  });
+
+  test('--ready says by its exit code whether the poller of this machine is well', async () => {
+    const port = String(await freePort());
+    const ready = (more = {}) => command(['--ready'], { POLLER_PORT: port, ...more });
+    const nobody = await ready();
+    assert.equal(nobody.code, 1);
+    assert.match(nobody.stderr, /healthz/);
+    const poller = await settling.poller({ POLLER_PORT: port, BIND_ADDRESS: '::' });
+    assert.deepEqual(await ready({ BIND_ADDRESS: '::' }), { code: 0, stdout: '', stderr: '' });
+    assert.equal((await ready({ BIND_ADDRESS: '::1' })).code, 0);
+    await poller.stop();
+    assert.equal((await ready()).code, 1);
+    const nowhere = await command(['--ready']);
+    assert.equal(nowhere.code, 2);
+    assert.match(nowhere.stderr, /POLLER_PORT/);
+  });
+
+  test('--ready is 1 while the poller cannot do its work', async () => {
+    const server = createServer((request, response) => response.writeHead(503).end()).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { code, stderr } = await command(['--ready'], { POLLER_PORT: String(server.address().port) });
+    server.close();
+    assert.equal(code, 1);
+    assert.match(stderr, /503/);
   });
 
   test('what cannot be done ends with an exit code and a reason', async () => {

@@ -9,7 +9,7 @@ VERSION := $(shell sed -n 's/^ *"version": *"\([0-9][^"]*\)",*$$/\1/p' META.json
 .DEFAULT_GOAL := all
 
 .PHONY: help all extension common gateway poller install install-extension install-programs demo up down check check-quick check-faults \
-        lint check-version bench bench-quick bench-growth bench-soak bench-report format docs docker deb dist clean
+        lint check-version bench bench-quick bench-growth bench-soak bench-report format docs docker deb dist sbom clean
 
 help:
 	@echo 'make demo              start everything and walk through a purchase with curl'
@@ -23,6 +23,7 @@ help:
 	@echo 'make check-version     compare every place that names the version with META.json'
 	@echo 'make format            clang-format on all C files'
 	@echo 'make docker            the images of docker/; make deb: Debian packages into dist/; make docs: docs/settings.md anew'
+	@echo 'make sbom              dist/sbom.cdx.json: what is linked, with versions (CycloneDX)'
 	@echo 'make dist              pg_shop-$(VERSION).zip for PGXN; make clean: remove what was built'
 
 all: extension gateway poller
@@ -112,6 +113,9 @@ docker:
 
 deb:
 	@scripts/build-packages
+
+sbom: all
+	@scripts/sbom
 
 dist:
 	TZ=UTC git archive --format zip --prefix 'pg_shop-$(VERSION)/' --output 'pg_shop-$(VERSION).zip' HEAD

@@ -44,7 +44,13 @@ describe('documents', () => {
     });
   }
 
-  for (const block of ofLanguage('json')) test(`${block.name}: is JSON`, () => JSON.parse(block.text));
+  // One value, or one on each line.
+  for (const block of ofLanguage('json')) {
+    test(`${block.name}: is JSON`, () => {
+      const oneOnEachLine = block.text.split('\n').every((line) => line.startsWith('{') && line.endsWith('}'));
+      for (const text of oneOnEachLine ? block.text.split('\n') : [block.text]) JSON.parse(text);
+    });
+  }
 });
 
 const webhookSecret = 'a-secret-of-the-documents-test';

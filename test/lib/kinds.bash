@@ -443,8 +443,9 @@ kind_faults() {
     note "the table is in $document"
 }
 
-# Runs what the documents say; "make demo" among it builds the shipped programs.
+# Runs what the documents say, one file after the other: several of them build and install the shipped programs.
 kind_documents() {
+    local jobs=1
     node_kind documents "$1" ''
 }
 

@@ -13,8 +13,11 @@ import { eventually } from '../lib/wait.js';
 
 const run = promisify(execFile);
 const folder = join(scratch, 'containers');
-// Everything that podman and buildah keep lies in the test's own folder; vfs works on every file system.
-const storage = ['--root', join(folder, 'storage'), '--runroot', join(folder, 'run'), '--storage-driver', 'vfs'];
+// Everything that podman and buildah keep lies in the test's own folder. The driver vfs works on every file system, but
+// copies all of an image for each step that is built on it.
+await mkdir(folder, { recursive: true });
+const driver = (await canOverlay()) ? 'overlay' : 'vfs';
+const storage = ['--root', join(folder, 'storage'), '--runroot', join(folder, 'run'), '--storage-driver', driver];
 const rights = [
   ...['--runtime', 'runc', '--network', 'host', '--read-only', '--cap-drop', 'all', '--security-opt', 'no-new-privileges'],
   // Given, because the default asks for more than a test's own limits may allow.
@@ -28,10 +31,19 @@ async function podman(...args) {
   return stdout.trim();
 }
 
+/** May folders of the test's own be laid over each other? */
+function canOverlay() {
+  const folders = ['lower', 'upper', 'work', 'merged'].map((name) => join(folder, 'probe', name));
+  const script = 'mkdir -p "$@" && mount -t overlay overlay -o "lowerdir=$1,upperdir=$2,workdir=$3" "$4"';
+  return run('unshare', ['--mount', 'bash', '-c', script, 'probe', ...folders]).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** The bare system becomes the image that the build takes for its base. */
 async function buildBase() {
   const archive = join(folder, 'base.tar');
-  await mkdir(folder, { recursive: true });
   await run('tar', ['-C', debian, '--exclude=./var/cache/apt/archives/*.deb', '--exclude=./var/lib/apt/lists/*', '-cf', archive, '.']);
   await podman('import', archive, 'shop-test-base');
   await rm(archive);
@@ -72,13 +84,15 @@ async function logs(id) {
   return stdout + stderr;
 }
 
-
 describe('container images', () => {
   let ports, gateway, poller, database;
 
   before(async () => {
     await buildBase();
     await buildImages();
+    for (const name of ['database', 'migrate', 'gateway', 'poller']) {
+      console.log(`# ${name}: ${await podman('image', 'inspect', '--format', '{{.Size}}', `localhost/shop-test-${name}`)} bytes`);
+    }
     ports = { database: await freePort(), gateway: await freePort(), poller: await freePort() };
   });
 

@@ -445,7 +445,7 @@ kind_faults() {
 
 # Runs what the documents say, one file after the other: several of them build and install the shipped programs.
 kind_documents() {
-    local jobs=1
+    local test_jobs=1
     node_kind documents "$1" ''
 }
 

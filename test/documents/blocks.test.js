@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { access, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { pathToFileURL } from 'node:url';
 import { Database } from '../lib/database.js';
@@ -57,7 +57,13 @@ const webhookSecret = 'a-secret-of-the-documents-test';
 const shop = openShop({ PAYMENT_WEBHOOK_SECRET: webhookSecret });
 
 describe('blocks of SQL', () => {
-  for (const block of ofLanguage('sql')) test(`${block.name}: runs`, () => shop.database.sql(block.text));
+  const asWhom = { 'docs/runbook.md': 'SET ROLE documents_operator;' };
+  before(() => shop.database.sql('CREATE ROLE documents_operator IN ROLE shop_maintenance, shop_read, pg_monitor'));
+  after(() => shop.database.sql('DROP ROLE documents_operator'));
+
+  for (const block of ofLanguage('sql')) {
+    test(`${block.name}: runs`, () => shop.database.sql(`${asWhom[block.document] ?? ''} ${block.text}`));
+  }
 
   for (const block of ofLanguage('js')) {
     test(`${block.name}: buys once, over lost answers`, async () => {

@@ -53,7 +53,7 @@ async function buildImages() {
   await run(join(root, 'docker/build'), [], {
     env: {
       ...process.env,
-      BUILDER: `buildah ${storage.join(' ')} bud --layers --isolation chroot`,
+      BUILDER: `buildah ${storage.join(' ')} build --format docker --layers --isolation chroot`,
       BASE_IMAGE: 'localhost/shop-test-base',
       IMAGE_PREFIX: 'localhost/shop-test-',
     },

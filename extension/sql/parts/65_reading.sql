@@ -1,11 +1,5 @@
 -- What administrators and Intake's clients read. Plain queries that print JSON; nothing here changes anything.
 
-CREATE FUNCTION shop.iso_time(at timestamptz) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $function$ SELECT to_char($1 AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') $function$;
-COMMENT ON FUNCTION shop.iso_time(timestamptz) IS 'ISO 8601 in UTC with milliseconds and Z, as the API prints times.';
-REVOKE ALL ON FUNCTION shop.iso_time(timestamptz) FROM PUBLIC;
-
 CREATE FUNCTION shop.problem(code text, message text, request_id text) RETURNS shop.response
 LANGUAGE c IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'shop_problem';
@@ -13,69 +7,77 @@ COMMENT ON FUNCTION shop.problem(text, text, text) IS 'A problem document (RFC 9
 REVOKE ALL ON FUNCTION shop.problem(text, text, text) FROM PUBLIC;
 
 CREATE FUNCTION shop.refuse_page(before_id bigint, row_limit integer, request_id text) RETURNS shop.response
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $function$
-    SELECT CASE WHEN $2 NOT BETWEEN 1 AND 1000
-                THEN shop.problem('invalid_field', 'limit must be an integer between 1 and 1000', $3)
-                WHEN $1 < 1 THEN shop.problem('invalid_field', 'before must be a positive integer', $3) END
+BEGIN
+    IF row_limit NOT BETWEEN 1 AND 1000 THEN
+        RETURN shop.problem('invalid_field', 'limit must be an integer between 1 and 1000', request_id);
+    ELSIF before_id < 1 THEN
+        RETURN shop.problem('invalid_field', 'before must be a positive integer', request_id);
+    END IF;
+    RETURN NULL;
+END
 $function$;
 COMMENT ON FUNCTION shop.refuse_page(bigint, integer, text) IS 'The refusal of a page before before_id with row_limit rows; NULL when both, as far as given, are in range.';
 REVOKE ALL ON FUNCTION shop.refuse_page(bigint, integer, text) FROM PUBLIC;
 
-CREATE FUNCTION shop.intake_status(status text, has_dead_letter boolean) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $function$
-    SELECT CASE WHEN $1 IN ('pending', 'QUEUED') AND $2 THEN 'failed'
-                WHEN $1 = 'QUEUED' THEN 'queued'
-                WHEN $1 = 'pending' THEN 'pending'
-                WHEN $1 = 'CANCELLED' THEN 'failed'
-                ELSE 'completed' END
-$function$;
-COMMENT ON FUNCTION shop.intake_status(text, boolean) IS 'The word that Intake''s clients know for an order''s status.';
-REVOKE ALL ON FUNCTION shop.intake_status(text, boolean) FROM PUBLIC;
-
-CREATE FUNCTION shop.intake_order_json(store_id integer, order_id bigint) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION shop.intake_documents(store_id integer, below_id bigint, skipped bigint, row_limit bigint,
+                                      OUT documents text, OUT listed bigint, OUT last_id bigint)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off
 AS $function$
 #variable_conflict use_column
 DECLARE
-    document text;
+    iso_time CONSTANT text := 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"';
 BEGIN
-    SELECT format('{"id":%1$s,"order_id":%1$s,"customer_id":%2$s,"total_amount":%3$s,"items":%4$s,"status":"%5$s",'
-                  '"created_at":"%6$s","updated_at":"%7$s"%8$s}',
-                  to_json(coalesce(intake.external_id, purchase.id::text)),
-                  to_json(coalesce(intake.customer_id, purchase.user_id::text)), purchase.total_price,
-                  coalesce(intake.items, line.items, '[]'),
-                  shop.intake_status(purchase.status, letter.reason IS NOT NULL),
-                  shop.iso_time(purchase.created_at), shop.iso_time(purchase.updated_at),
-                  CASE shop.intake_status(purchase.status, letter.reason IS NOT NULL) WHEN 'failed' THEN
-                      ',"failure_reason":' || to_json(coalesce(last_event.reason, letter.reason, last_event.event))
-                  ELSE '' END)
-    FROM shop.orders purchase
-    LEFT JOIN shop.intake_orders intake ON intake.store_id = purchase.store_id AND intake.order_id = purchase.id
+    -- What belongs to an order is looked up order by order (LATERAL), whatever the planner believes of row_limit.
+    SELECT string_agg(format('{"id":%1$s,"order_id":%1$s,"customer_id":%2$s,"total_amount":%3$s,"items":%4$s,"status":"%5$s",'
+                             '"created_at":"%6$s","updated_at":"%7$s"%8$s}',
+                             to_json(coalesce(intake.external_id, page.id::text)),
+                             to_json(coalesce(intake.customer_id, page.user_id::text)), page.total_price,
+                             coalesce(intake.items, line.items, '[]'), word.status,
+                             to_char(page.created_at AT TIME ZONE 'UTC', iso_time),
+                             to_char(page.updated_at AT TIME ZONE 'UTC', iso_time),
+                             CASE WHEN word.status = 'failed' THEN ',"failure_reason":'
+                                  || to_json(coalesce(cancelled.reason, letter.reason, cancelled.event)) END),
+                      ',' ORDER BY page.id DESC),
+           count(*), min(page.id)
+    FROM (SELECT purchase.* FROM shop.orders purchase
+          WHERE purchase.store_id = intake_documents.store_id AND purchase.id < below_id
+          ORDER BY purchase.id DESC OFFSET skipped LIMIT row_limit) page
+    LEFT JOIN LATERAL (
+        SELECT document.external_id, document.customer_id, document.items FROM shop.intake_orders document
+        WHERE document.store_id = page.store_id AND document.order_id = page.id LIMIT 1
+    ) intake ON true
     LEFT JOIN LATERAL (
         SELECT '[' || string_agg(format('{"product_id":%s,"quantity":%s,"price":%s}', to_json(product.sku), item.qty,
                                         item.price), ',' ORDER BY item.id) || ']' AS items
         FROM shop.order_items item
         JOIN shop.products product ON product.store_id = item.store_id AND product.id = item.product_id
-        WHERE intake.order_id IS NULL AND item.store_id = purchase.store_id AND item.order_id = purchase.id
+        WHERE intake.external_id IS NULL AND item.store_id = page.store_id AND item.order_id = page.id
     ) line ON true
-    LEFT JOIN shop.order_events last_event ON purchase.status = 'CANCELLED'
-        AND last_event.store_id = purchase.store_id AND last_event.order_id = purchase.id
-        AND last_event.seq = purchase.last_event
+    LEFT JOIN LATERAL (
+        SELECT change.reason, change.event FROM shop.order_events change
+        WHERE page.status = 'CANCELLED' AND change.store_id = page.store_id AND change.order_id = page.id
+          AND change.seq = page.last_event LIMIT 1
+    ) cancelled ON true
     LEFT JOIN LATERAL (
         SELECT dead.reason FROM shop.dead_letters dead
-        WHERE purchase.status IN ('pending', 'QUEUED') AND dead.store_id = purchase.store_id
-          AND dead.order_id = purchase.id AND dead.status = 'open'
+        WHERE page.status IN ('pending', 'QUEUED') AND dead.store_id = page.store_id AND dead.order_id = page.id
+          AND dead.status = 'open'
         ORDER BY dead.id LIMIT 1
     ) letter ON true
-    WHERE purchase.store_id = intake_order_json.store_id AND purchase.id = intake_order_json.order_id
-    INTO document;
-    RETURN document;
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN page.status = 'CANCELLED' OR letter.reason IS NOT NULL THEN 'failed'
+                    WHEN page.status = 'QUEUED' THEN 'queued'
+                    WHEN page.status = 'pending' THEN 'pending'
+                    ELSE 'completed' END AS status
+    ) word
+    INTO documents, listed, last_id;
 END
 $function$;
-COMMENT ON FUNCTION shop.intake_order_json(integer, bigint) IS 'An order as Intake''s clients read it; orders of carts too, with the SKU as product_id.';
-REVOKE ALL ON FUNCTION shop.intake_order_json(integer, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION shop.intake_documents(integer, bigint, bigint, bigint) IS 'Orders as Intake''s clients read them, newest first, separated by commas: row_limit of those below below_id after skipped ones; how many, and the last one''s id. Orders of carts too, with the SKU as product_id.';
+REVOKE ALL ON FUNCTION shop.intake_documents(integer, bigint, bigint, bigint) FROM PUBLIC;
 
 CREATE FUNCTION shop.get_intake_order(store_id integer, external_id text, request_id text) RETURNS shop.response
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -99,7 +101,7 @@ BEGIN
         RETURN shop.problem('order_not_found', 'Order not found', get_intake_order.request_id);
     END IF;
     answer.status := 200;
-    answer.body := format('{"data":%s}', shop.intake_order_json(store_id, found_id));
+    answer.body := format('{"data":%s}', (shop.intake_documents(store_id, found_id + 1, 0, 1)).documents);
     answer.replayed := false;
     answer.order_id := found_id;
     RETURN answer;
@@ -137,12 +139,9 @@ BEGIN
         -- Pages beyond what an offset can express are as empty as any other page out of range.
         skipped := least((page_number - 1)::numeric * page_size, 9223372036854775807);
     END IF;
-    SELECT string_agg(shop.intake_order_json(list_intake_orders.store_id, listed.id), ',' ORDER BY listed.id DESC),
-           min(listed.id), count(*)
-    FROM (SELECT purchase.id FROM shop.orders purchase
-          WHERE purchase.store_id = list_intake_orders.store_id AND purchase.id < below
-          ORDER BY purchase.id DESC OFFSET skipped LIMIT page_size) listed
-    INTO documents, last_id, listed;
+    SELECT page.documents, page.listed, page.last_id
+    FROM shop.intake_documents(list_intake_orders.store_id, below, skipped, page_size) page
+    INTO documents, listed, last_id;
     answer.status := 200;
     answer.replayed := false;
     answer.body := format('{"orders":[%s],"total":%s,"page":%s,"limit":%s,"next":%s}', coalesce(documents, ''),
@@ -156,10 +155,12 @@ REVOKE ALL ON FUNCTION shop.list_intake_orders(integer, bigint, bigint, text, te
 
 CREATE FUNCTION shop.list_all_orders(store_id integer, status text, before_id bigint, row_limit integer, request_id text)
 RETURNS shop.response
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off
 AS $function$
 #variable_conflict use_column
 DECLARE
+    iso_time CONSTANT text := 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"';
     answer shop.response := shop.refuse_page(before_id, row_limit, list_all_orders.request_id);
 BEGIN
     PERFORM shop.require_migrated();
@@ -170,16 +171,20 @@ BEGIN
                             list_all_orders.request_id);
     END IF;
     SELECT 200, coalesce(json_agg(json_build_object(
-               'id', listed.id, 'user_id', listed.user_id, 'order_id', listed.external_id,
-               'customer_id', listed.customer_id, 'status', listed.status, 'total_price', listed.total_price,
-               'created_at', shop.iso_time(listed.created_at), 'updated_at', shop.iso_time(listed.updated_at))
-               ORDER BY listed.id DESC), '[]')::text, false
-    FROM (SELECT purchase.*, intake.external_id, intake.customer_id FROM shop.orders purchase
-          LEFT JOIN shop.intake_orders intake ON intake.store_id = purchase.store_id AND intake.order_id = purchase.id
+               'id', page.id, 'user_id', page.user_id, 'order_id', intake.external_id,
+               'customer_id', intake.customer_id, 'status', page.status, 'total_price', page.total_price,
+               'created_at', to_char(page.created_at AT TIME ZONE 'UTC', iso_time),
+               'updated_at', to_char(page.updated_at AT TIME ZONE 'UTC', iso_time))
+               ORDER BY page.id DESC), '[]')::text, false
+    FROM (SELECT purchase.* FROM shop.orders purchase
           WHERE purchase.store_id = list_all_orders.store_id
             AND purchase.id < coalesce(before_id, 9223372036854775807)
             AND (list_all_orders.status IS NULL OR purchase.status = list_all_orders.status)
-          ORDER BY purchase.id DESC LIMIT coalesce(row_limit, 100)) listed
+          ORDER BY purchase.id DESC LIMIT coalesce(row_limit, 100)) page
+    LEFT JOIN LATERAL (
+        SELECT document.external_id, document.customer_id FROM shop.intake_orders document
+        WHERE document.store_id = page.store_id AND document.order_id = page.id LIMIT 1
+    ) intake ON true
     INTO answer.status, answer.body, answer.replayed;
     RETURN answer;
 END

@@ -4,7 +4,7 @@ CREATE FUNCTION shop.claim_outbox(store_id integer, row_limit integer, lease_ms 
 RETURNS TABLE (id bigint, topic text, order_id bigint, body text, request_id text, traceparent text, attempts integer,
                created_at timestamptz)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' SET plan_cache_mode = force_generic_plan
 AS $function$
 #variable_conflict use_column
 BEGIN
@@ -17,20 +17,16 @@ BEGIN
     END IF;
     -- Claimed by a pending flag and SKIP LOCKED, never by "id above the last one": ids are not in the order of commits.
     RETURN QUERY
-        WITH due AS (
-            SELECT message.store_id, message.id
-            FROM shop.outbox message
-            WHERE message.store_id = claim_outbox.store_id AND message.status = 'pending'
-              AND message.next_attempt_at <= clock_timestamp()
-            ORDER BY message.next_attempt_at
-            LIMIT row_limit
-            FOR UPDATE SKIP LOCKED
-        )
         UPDATE shop.outbox message
         SET attempts = message.attempts + 1,
             next_attempt_at = clock_timestamp() + lease_ms * interval '1 millisecond'
-        FROM due
-        WHERE message.store_id = due.store_id AND message.id = due.id
+        WHERE message.ctid = ANY (ARRAY(
+            SELECT due.ctid FROM shop.outbox due
+            WHERE due.store_id = claim_outbox.store_id AND due.status = 'pending'
+              AND due.next_attempt_at <= clock_timestamp()
+            ORDER BY due.next_attempt_at
+            LIMIT row_limit
+            FOR UPDATE SKIP LOCKED))
         RETURNING message.id, message.topic, message.order_id, message.body, message.request_id, message.traceparent,
                   message.attempts, message.created_at;
 END

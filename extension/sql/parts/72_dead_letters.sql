@@ -4,6 +4,8 @@ CREATE FUNCTION shop.dead_letter_json(store_id integer, dead_letter_id bigint) R
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_column
+DECLARE
+    iso_time CONSTANT text := 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"';
 BEGIN
     RETURN (
         SELECT json_build_object(
@@ -11,8 +13,10 @@ BEGIN
             'body', letter.body, 'attributes', letter.attributes::json, 'reason', letter.reason,
             'error', letter.error, 'attempts', letter.receive_count, 'order_id', letter.order_id,
             'request_id', letter.request_id, 'resolution', letter.resolution,
-            'dlq_message_id', letter.dlq_message_id, 'dlq_moved_at', shop.iso_time(letter.dlq_moved_at),
-            'created_at', shop.iso_time(letter.created_at), 'updated_at', shop.iso_time(letter.updated_at))
+            'dlq_message_id', letter.dlq_message_id,
+            'dlq_moved_at', to_char(letter.dlq_moved_at AT TIME ZONE 'UTC', iso_time),
+            'created_at', to_char(letter.created_at AT TIME ZONE 'UTC', iso_time),
+            'updated_at', to_char(letter.updated_at AT TIME ZONE 'UTC', iso_time))
         FROM shop.dead_letters letter
         WHERE letter.store_id = dead_letter_json.store_id AND letter.id = dead_letter_id);
 END

@@ -23,7 +23,7 @@ BEGIN
         INSERT INTO shop.order_counts AS hourly (store_id, hour, orders)
         SELECT fold_order_counts.store_id, sums.hour, sums.orders
         FROM (
-            SELECT date_trunc('hour', taken.at, 'UTC') AS hour, sum(taken.orders) AS orders FROM taken GROUP BY 1
+            SELECT date_bin('1 hour', taken.at, 'epoch') AS hour, sum(taken.orders) AS orders FROM taken GROUP BY 1
             UNION ALL
             SELECT '-infinity', sum(taken.orders) FROM taken HAVING count(*) > 0
         ) sums
@@ -53,7 +53,8 @@ COMMENT ON FUNCTION shop.count_orders(integer) IS 'How many orders there are, fr
 REVOKE ALL ON FUNCTION shop.count_orders(integer) FROM PUBLIC;
 
 CREATE FUNCTION shop.order_statistics(store_id integer, request_id text) RETURNS shop.response
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $function$
 #variable_conflict use_column
 DECLARE
@@ -61,14 +62,18 @@ DECLARE
     answer shop.response;
 BEGIN
     PERFORM shop.require_migrated();
-    WITH recent AS (
+    WITH unfolded AS MATERIALIZED (
+        SELECT date_bin('1 hour', delta.at, 'epoch') AS hour, sum(delta.orders) AS orders
+        FROM shop.order_count_deltas delta
+        WHERE delta.store_id = order_statistics.store_id
+        GROUP BY 1
+    ), recent AS (
         SELECT sums.hour, sum(sums.orders) AS orders
         FROM (
             SELECT hourly.hour, hourly.orders FROM shop.order_counts hourly
             WHERE hourly.store_id = order_statistics.store_id AND hourly.hour > this_hour - interval '24 hours'
             UNION ALL
-            SELECT date_trunc('hour', delta.at, 'UTC'), delta.orders FROM shop.order_count_deltas delta
-            WHERE delta.store_id = order_statistics.store_id AND delta.at >= this_hour - interval '23 hours'
+            SELECT unfolded.hour, unfolded.orders FROM unfolded
         ) sums
         GROUP BY sums.hour
     ), by_hour AS (
@@ -81,7 +86,10 @@ BEGIN
                    WHERE by_hour.hour >= date_trunc('day', statement_timestamp(), 'UTC')), 0),
                'processing_rate', round(sum(by_hour.orders) / 24.0, 1),
                'queue_depth', shop.queue_depth(order_statistics.store_id),
-               'total_orders', shop.count_orders(order_statistics.store_id),
+               'total_orders', coalesce((SELECT hourly.orders FROM shop.order_counts hourly
+                                         WHERE hourly.store_id = order_statistics.store_id
+                                           AND hourly.hour = '-infinity'), 0)
+                             + coalesce((SELECT sum(unfolded.orders) FROM unfolded), 0),
                'orders_by_hour', json_agg(json_build_object(
                    'hour', to_char(by_hour.hour AT TIME ZONE 'UTC', 'HH24":00"'), 'count', by_hour.orders)
                    ORDER BY by_hour.hour))::text,

@@ -62,6 +62,7 @@ typedef struct Batch {
     int count;
     BatchCart *cart; /* ascending by id */
     int cart_count;
+    int orders_placed;
     StockLines lines; /* of all carts */
 } Batch;
 
@@ -436,6 +437,7 @@ static void decide(Batch *batch, int number) {
     FAULT_POINT("checkout.message_written");
     close_cart(request->cart, order_id);
     FAULT_POINT("checkout.cart_closed");
+    batch->orders_placed++;
     answer(request, created(request, order_id, total));
     idempotency_store(batch->tables, &request->key, &request->response);
     FAULT_POINT("checkout.answer_stored");
@@ -458,6 +460,7 @@ static void check_out(Batch *batch) {
             decide(batch, i);
     inventory_write(&batch->lines);
     FAULT_POINT("checkout.levels_written");
+    orders_count(batch->tables, &batch->request[0].context, batch->orders_placed);
     tables_end(batch->tables);
 }
 

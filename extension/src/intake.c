@@ -52,6 +52,7 @@ static Row *write_order(Tables *tables, const RequestContext *context, const Int
     row_set_int64(order, ORDER_ID, order_id);
     row_set_datum(order, ORDER_TOTAL_PRICE, money_numeric(document->total));
     order_start(tables, context, order, ORDER_ACCEPTED);
+    orders_count(tables, context, 1);
 
     SET_VARSIZE(stored, VARHDRSZ + FINGERPRINT_SIZE);
     memcpy(VARDATA(stored), fingerprint, FINGERPRINT_SIZE);

@@ -87,16 +87,6 @@ static void write_event(Tables *tables, const RequestContext *context, const Row
     row_insert(row);
 }
 
-/* count_order adds to the statistics by a row of its own, which maintenance folds: a counter would be a hot row. */
-static void count_order(Tables *tables, const RequestContext *context, TimestampTz now) {
-    Row *row = row_new(tables, ORDER_COUNT_DELTAS);
-
-    row_set_int32(row, DELTA_STORE_ID, context->store_id);
-    row_set_datum(row, DELTA_AT, TimestampTzGetDatum(now));
-    row_set_int32(row, DELTA_ORDERS, 1);
-    row_insert(row);
-}
-
 void order_start(Tables *tables, const RequestContext *context, Row *order, OrderEvent event) {
     const Transition *transition = find_transition(NULL, event);
     TimestampTz now = GetCurrentTimestamp();
@@ -109,7 +99,18 @@ void order_start(Tables *tables, const RequestContext *context, Row *order, Orde
     row_set_datum(order, ORDER_UPDATED_AT, TimestampTzGetDatum(now));
     row_insert(order);
     write_event(tables, context, order, transition, NULL, now);
-    count_order(tables, context, now);
+}
+
+void orders_count(Tables *tables, const RequestContext *context, int count) {
+    Row *row;
+
+    if (count == 0)
+        return;
+    row = row_new(tables, ORDER_COUNT_DELTAS);
+    row_set_int32(row, DELTA_STORE_ID, context->store_id);
+    row_set_datum(row, DELTA_AT, TimestampTzGetDatum(GetCurrentTimestamp()));
+    row_set_int32(row, DELTA_ORDERS, count);
+    row_insert(row);
 }
 
 void order_return_all(Tables *tables, const RequestContext *context, const LockedOrders *orders, int64 order_id) {

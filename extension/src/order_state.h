@@ -75,8 +75,14 @@ extern void order_return_all(Tables *tables, const RequestContext *context, cons
 
 /*
  * order_start gives a new order (row_new) its first status by ORDER_PLACED or ORDER_ACCEPTED, inserts it and writes the
- * first history row. Stock is the caller's, whose lines have no ids yet.
+ * first history row. Stock is the caller's, whose lines have no ids yet; so is counting the order by orders_count.
  */
 extern void order_start(Tables *tables, const RequestContext *context, Row *order, OrderEvent event);
+
+/*
+ * orders_count adds the orders that were started to the statistics, by one row for all of them, which maintenance
+ * folds: a counter would be a hot row. Called once at the end of a unit of work.
+ */
+extern void orders_count(Tables *tables, const RequestContext *context, int count);
 
 #endif

@@ -434,7 +434,7 @@ BEGIN
     );
     COMMENT ON TABLE shop.order_count_deltas IS 'orders not yet in order_counts; folded in by shop.fold_order_counts()';
     COMMENT ON COLUMN shop.order_count_deltas.store_id IS 'the shop';
-    COMMENT ON COLUMN shop.order_count_deltas.at IS 'when the order came';
+    COMMENT ON COLUMN shop.order_count_deltas.at IS 'when the orders came';
     COMMENT ON COLUMN shop.order_count_deltas.orders IS 'how many';
 
     CREATE TABLE shop.order_counts (

@@ -1,6 +1,6 @@
--- Statistics from counters. Every order adds a row to order_count_deltas in its own commit; folding moves those rows into
--- one counter per hour and the sum of all. Reading adds what is not folded yet, so the numbers are always right and the
--- cost depends on how long ago somebody folded, not on how many orders there are.
+-- Statistics from counters. Orders add a row to order_count_deltas in their own commit, one for all of a batch; folding
+-- moves those rows into one counter per hour and the sum of all. Reading adds what is not folded yet, so the numbers are
+-- always right and the cost depends on how long ago somebody folded, not on how many orders there are.
 
 CREATE FUNCTION shop.fold_order_counts(store_id integer, row_limit integer) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

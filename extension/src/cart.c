@@ -106,7 +106,7 @@ static Row *lock_item(Tables *tables, const ItemRequest *request, int64 cart_id)
         ROW_KEY(Int32GetDatum(request->context.store_id), Int64GetDatum(cart_id), Int64GetDatum(request->product_id)));
 }
 
-/* insert_item makes the first line of a product in the cart. */
+/* insert_item makes the first line of a product in the cart; row_keep holds the product. */
 static Row *insert_item(Tables *tables, const ItemRequest *request, int64 cart_id) {
     Datum now = TimestampTzGetDatum(GetCurrentTimestamp());
     Row *item = row_new(tables, CART_ITEMS);
@@ -118,7 +118,7 @@ static Row *insert_item(Tables *tables, const ItemRequest *request, int64 cart_i
     row_set_int32(item, CART_ITEM_QTY, request->qty);
     row_set_datum(item, CART_ITEM_CREATED_AT, now);
     row_set_datum(item, CART_ITEM_UPDATED_AT, now);
-    row_insert(item);
+    row_insert_referenced(item);
     return item;
 }
 
@@ -132,16 +132,18 @@ static void append_item(StringInfo out, const Row *item) {
 
 /* add_item adds the quantity to the product's line in the open cart. */
 static Response add_item(Tables *tables, const ItemRequest *request) {
+    Datum product[] = {Int32GetDatum(request->context.store_id), Int64GetDatum(request->product_id)};
     Row *cart;
     Row *item;
     StringInfoData body;
 
-    if (row_find(tables, PRODUCTS_BY_ID,
-                 ROW_KEY(Int32GetDatum(request->context.store_id), Int64GetDatum(request->product_id))) == NULL)
+    if (row_find(tables, PRODUCTS_BY_ID, product, lengthof(product)) == NULL)
         return problem(PROBLEM_PRODUCT_NOT_FOUND, request->context.request_id, "Product not found");
     cart = lock_or_make_cart(tables, request);
     item = lock_item(tables, request, row_int64(cart, CART_ID));
     if (item == NULL) {
+        if (!row_keep(tables, PRODUCTS_BY_ID, product, lengthof(product)))
+            return problem(PROBLEM_PRODUCT_NOT_FOUND, request->context.request_id, "Product not found");
         item = insert_item(tables, request, row_int64(cart, CART_ID));
     } else {
         if (request->qty > PG_INT32_MAX - row_int32(item, CART_ITEM_QTY))

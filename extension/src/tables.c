@@ -171,8 +171,9 @@ Row *row_find(Tables *tables, IndexId index_id, Datum *key, int key_count) {
     return found ? row : NULL;
 }
 
-/* find_and_lock does the work of row_lock and row_try_lock. */
-static Row *find_and_lock(Tables *tables, IndexId index, Datum *key, int key_count, LockWaitPolicy policy) {
+/* find_and_lock does the work of row_lock, row_try_lock and row_keep. */
+static Row *find_and_lock(Tables *tables, IndexId index, Datum *key, int key_count, LockTupleMode mode,
+                          LockWaitPolicy policy) {
     Row *row = row_find(tables, index, key, key_count);
     ItemPointerData found_at;
     TM_FailureData failure;
@@ -182,8 +183,7 @@ static Row *find_and_lock(Tables *tables, IndexId index, Datum *key, int key_cou
         return NULL;
     found_at = row->stored->tts_tid;
     result = table_tuple_lock(row->table->result->ri_RelationDesc, &found_at, GetActiveSnapshot(), row->stored,
-                              GetCurrentCommandId(false), LockTupleNoKeyExclusive, policy,
-                              TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
+                              GetCurrentCommandId(false), mode, policy, TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
     switch (result) {
     case TM_Ok:
         return row;
@@ -196,11 +196,15 @@ static Row *find_and_lock(Tables *tables, IndexId index, Datum *key, int key_cou
 }
 
 Row *row_lock(Tables *tables, IndexId index, Datum *key, int key_count) {
-    return find_and_lock(tables, index, key, key_count, LockWaitBlock);
+    return find_and_lock(tables, index, key, key_count, LockTupleNoKeyExclusive, LockWaitBlock);
 }
 
 Row *row_try_lock(Tables *tables, IndexId index, Datum *key, int key_count) {
-    return find_and_lock(tables, index, key, key_count, LockWaitSkip);
+    return find_and_lock(tables, index, key, key_count, LockTupleNoKeyExclusive, LockWaitSkip);
+}
+
+bool row_keep(Tables *tables, IndexId index, Datum *key, int key_count) {
+    return find_and_lock(tables, index, key, key_count, LockTupleKeyShare, LockWaitBlock) != NULL;
 }
 
 RowScan *row_scan_begin(Tables *tables, IndexId index_id, Datum *key, int key_count) {

@@ -213,6 +213,12 @@ extern Row *row_lock(Tables *tables, IndexId index, Datum *key, int key_count);
 /* row_try_lock is row_lock that does not wait: NULL also when somebody else holds the row, as with SKIP LOCKED. */
 extern Row *row_try_lock(Tables *tables, IndexId index, Datum *key, int key_count);
 
+/*
+ * row_keep makes the row with this key stay until the transaction ends, as SELECT ... FOR KEY SHARE and the check of a
+ * foreign key do; others may change it. False when there is none.
+ */
+extern bool row_keep(Tables *tables, IndexId index, Datum *key, int key_count);
+
 /* row_scan_begin reads all rows with these leading key values in index order; rows are valid until the next one. */
 extern RowScan *row_scan_begin(Tables *tables, IndexId index, Datum *key, int key_count);
 extern Row *row_scan_next(RowScan *scan);

@@ -32,6 +32,11 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
 }
 
 void content_answer(struct request *request, const struct content *content, struct MHD_Response *bytes, size_t size) {
+    content_answer_under_policy(request, content, CONTENT_SECURITY_POLICY, bytes, size);
+}
+
+void content_answer_under_policy(struct request *request, const struct content *content, const char *policy,
+                                 struct MHD_Response *bytes, size_t size) {
     unsigned status = MHD_HTTP_OK;
 
     if (bytes != NULL && is_known(request, content->etag)) {
@@ -52,7 +57,7 @@ void content_answer(struct request *request, const struct content *content, stru
         add_header(bytes, "ETag", content->etag);
     }
     add_header(bytes, "Cache-Control", "no-cache");
-    add_header(bytes, "Content-Security-Policy", CONTENT_SECURITY_POLICY);
+    add_header(bytes, "Content-Security-Policy", policy);
     add_header(bytes, "Referrer-Policy", "no-referrer");
     add_header(bytes, "X-Content-Type-Options", "nosniff");
     reply_clear(&request->reply);

@@ -29,4 +29,8 @@ struct content {
  */
 void content_answer(struct request *request, const struct content *content, struct MHD_Response *bytes, size_t size);
 
+/* content_answer_under_policy does the same with another Content-Security-Policy. */
+void content_answer_under_policy(struct request *request, const struct content *content, const char *policy,
+                                 struct MHD_Response *bytes, size_t size);
+
 #endif

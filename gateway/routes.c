@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "console.h"
 #include "docs.h"
 #include "health.h"
 #include "login.h"
@@ -47,6 +48,8 @@ static const struct route table[] = {
     {.method = "GET", .path = "/openapi.json", .handler = openapi_handle},
     {.method = "GET", .path = "/docs", .handler = docs_handle},
     {.method = "GET", .path = "/docs/:file", .handler = docs_file_handle},
+    {.method = "GET", .path = "/console", .handler = console_handle},
+    {.method = "GET", .path = "/console/:file", .handler = console_file_handle},
     {.method = "GET", .path = "/metrics", .while_stopping = true, .handler = metrics_handle},
     {.method = "POST", .path = "/auth/login", .body = BODY_REQUIRED, .handler = login_handle},
 

@@ -53,6 +53,10 @@ static void finds_routes(void **state) {
     expect_route("GET", "/api/orders/ORD-1", "/api/orders/:orderId");
     expect_route("GET", "/api/health", "/api/health");
     expect_route("GET", "/admin/dead-letters/3", "/admin/dead-letters/:id");
+    expect_route("GET", "/console", "/console");
+    expect_route("GET", "/console/", "/console");
+    expect_route("GET", "/console/app.js", "/console/:file");
+    expect_route("GET", "/console/vendor/preact.js", NULL);
     expect_route("GET", "/Products", NULL);
     expect_route("GET", "/products/7/8", NULL);
     expect_route("GET", "//products", NULL);

@@ -119,7 +119,7 @@ copy_and_build() {
     local copy=$check_dir/$1
     rm -rf "$copy"
     mkdir -p "$copy/test"
-    tar -c --exclude='build' --exclude='build-*' --exclude='*.o' --exclude='*.so' --exclude=node_modules META.json common gateway poller extension bench |
+    tar -c --exclude='build' --exclude='build-*' --exclude='*.o' --exclude='*.so' --exclude=node_modules META.json common console gateway poller extension bench |
         tar -x -C "$copy"
     make -s -C "$copy/gateway" -j "$jobs" CC="$2" all &&
         make -s -C "$copy/bench" CC="$2" all &&
@@ -284,7 +284,7 @@ kind_isolation() {
     return "$status"
 }
 
-# --- history, installation, openapi, http, poller, dump: Node's test runner ------------------------------------------------
+# --- history, installation, openapi, http, console, poller, dump: Node's test runner ------------------------------------------------
 
 # node_program: prints the Node.js to use: the machine's when it is of version 20 or newer, else one that npm fetches.
 node_program() {
@@ -355,6 +355,11 @@ kind_installation() {
 
 kind_http() {
     node_kind http "$1" '/(outage|lifecycle|faults|steadiness)\.'
+}
+
+kind_console() {
+    command -v chromium >/dev/null || note 'chromium is not installed: the tests with a browser are skipped'
+    node_kind console "$1" ''
 }
 
 kind_poller() {

@@ -468,11 +468,13 @@ containers_obstacle() {
 # bare_debian: makes $check_dir/debian by debootstrap, once, with the archives that a Debian 12 has from the start: main,
 # updates and security. What is built here may need a library of a security update.
 bare_debian() {
-    local folder=$check_dir/debian
+    local folder=$check_dir/debian mirror
     [[ ! -e $folder/.made ]] || return 0
     rm -rf --one-file-system "$folder"
     build_once debootstrap debootstrap --variant=minbase --include=ca-certificates bookworm "$folder" || return 1
-    printf 'deb http://deb.debian.org/%s main\n' 'debian bookworm' 'debian bookworm-updates' 'debian-security bookworm-security' \
+    # Where it was fetched from has the others beside it.
+    mirror=$(sed -n 's#^deb \(http.*\)/debian/* bookworm main.*#\1#p' "$folder/etc/apt/sources.list" | head -n 1)
+    printf "deb $mirror/%s main\n" 'debian bookworm' 'debian bookworm-updates' 'debian-security bookworm-security' \
         >"$folder/etc/apt/sources.list"
     # A machine behind a proxy that opens TLS trusts more than Debian does; what is built here has to, too.
     find /usr/local/share/ca-certificates -name '*.crt' -exec cp -t "$folder/usr/local/share/ca-certificates" {} + 2>/dev/null

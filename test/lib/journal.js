@@ -116,7 +116,8 @@ export class Pulse {
   async stop() {
     this.running = false;
     await this.done;
-    assert.ok(this.count > 20, `${this.count} answers`);
+    // Enough to say something; how many there are is a matter of how long the outage took.
+    assert.ok(this.count >= 5, `${this.count} answers`);
     assert.ok(this.slowest < 2000, `the slowest answer of /health took ${this.slowest} ms`);
   }
 }

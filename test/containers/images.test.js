@@ -84,11 +84,24 @@ async function logs(id) {
   return stdout + stderr;
 }
 
-describe('container images', () => {
+/** Why this machine runs no container, although podman is there (a container itself, say); undefined where it does. */
+async function obstacle() {
+  try {
+    await buildBase();
+    await podman('run', '--rm', ...rights, 'localhost/shop-test-base', 'true');
+    return undefined;
+  } catch (error) {
+    return `podman runs no container here: ${error.message}`;
+  }
+}
+
+const reason = await obstacle();
+if (reason) console.log(`    skipped, and counted neither way: the images, for ${reason}\n`);
+
+describe('container images', { skip: reason }, () => {
   let ports, gateway, poller, database;
 
   before(async () => {
-    await buildBase();
     await buildImages();
     for (const name of ['database', 'migrate', 'gateway', 'poller']) {
       console.log(`# ${name}: ${await podman('image', 'inspect', '--format', '{{.Size}}', `localhost/shop-test-${name}`)} bytes`);

@@ -137,6 +137,12 @@ export class Stand {
     return eventually('the database starts', () => this.cluster.start().then(() => true), 60);
   }
 
+  /** Waits for a server that may recover by itself, and starts it where it has ended. */
+  reviveDatabase() {
+    const alive = () => this.query('SELECT 1').catch(() => this.cluster.start());
+    return eventually('the database runs', () => alive().then(() => true), 60);
+  }
+
   async postmaster() {
     return Number((await readFile(join(this.cluster.folder, 'data/postmaster.pid'), 'utf8')).split('\n')[0]);
   }

@@ -10,17 +10,18 @@ int64_t claim_pace_wait_ms(const struct claim_pace *pace, int64_t now_ms) {
     return pace->due_ms > now_ms ? pace->due_ms - now_ms : 0;
 }
 
-void claim_pace_note_claim(struct claim_pace *pace, int64_t now_ms, bool found_rows) {
-    if (found_rows) {
-        pace->idle_ms = 0;
-        pace->due_ms = now_ms;
-        return;
+void claim_pace_note_claim(struct claim_pace *pace, int64_t now_ms, size_t found, size_t limit) {
+    if (found >= limit) {
+        pace->pause_ms = 0;
+    } else if (found > 0 || pace->pause_ms == 0) {
+        pace->pause_ms = CLAIM_PACE_SHORTEST_MS;
+    } else {
+        pace->pause_ms += pace->pause_ms / 4;
     }
-    pace->idle_ms = pace->idle_ms > 0 ? pace->idle_ms * 2 : CLAIM_PACE_SHORTEST_MS;
-    if (pace->idle_ms > CLAIM_PACE_LONGEST_MS) {
-        pace->idle_ms = CLAIM_PACE_LONGEST_MS;
+    if (pace->pause_ms > CLAIM_PACE_LONGEST_MS) {
+        pace->pause_ms = CLAIM_PACE_LONGEST_MS;
     }
-    pace->due_ms = now_ms + pace->idle_ms;
+    pace->due_ms = now_ms + pace->pause_ms;
 }
 
 void claim_pace_note_success(struct claim_pace *pace) {

@@ -30,6 +30,7 @@ struct embedded_queue {
     struct claim_pace pace;
     struct loop_timer claim_timer;
     struct list held;
+    size_t claim_limit; /* of the claim under way */
     bool claiming, stopping;
 };
 
@@ -104,6 +105,7 @@ void embedded_queue_advance(struct embedded_queue *queue) {
         }
     } else if (database_pool_connected(settings->pool)) {
         queue->claiming = true;
+        queue->claim_limit = (size_t)room;
         outbox_claim(settings->outbox, room, settings->lease_ms, take_rows, queue);
     }
 }
@@ -131,7 +133,7 @@ static void take_rows(void *context, struct outbox_row *rows, size_t count, cons
         return;
     }
     metrics_note_poll();
-    claim_pace_note_claim(&queue->pace, now, count > 0);
+    claim_pace_note_claim(&queue->pace, now, count, queue->claim_limit);
     for (i = 0; i < count; i++) {
         if (queue->stopping) {
             outbox_release(queue->settings.outbox, &rows[i].id, 1, NULL, 0, lease_end_ms);

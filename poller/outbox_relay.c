@@ -46,6 +46,7 @@ struct outbox_relay {
     struct loop_timer claim_timer;
     struct list batches;
     size_t rows_in_hand;
+    size_t claim_limit; /* of the claim under way */
     int lease_ms;
     bool claiming, stopping;
 };
@@ -126,7 +127,8 @@ void outbox_relay_advance(struct outbox_relay *relay) {
     }
     if (database_pool_connected(relay->settings.pool)) {
         relay->claiming = true;
-        outbox_claim(relay->settings.outbox, capacity - (int)relay->rows_in_hand, relay->lease_ms, take_rows, relay);
+        relay->claim_limit = (size_t)capacity - relay->rows_in_hand;
+        outbox_claim(relay->settings.outbox, (int)relay->claim_limit, relay->lease_ms, take_rows, relay);
     }
 }
 
@@ -262,7 +264,7 @@ static void take_rows(void *context, struct outbox_row *rows, size_t count, cons
                             (json_int_t)pause_ms));
         return;
     }
-    claim_pace_note_claim(&relay->pace, now, count > 0);
+    claim_pace_note_claim(&relay->pace, now, count, relay->claim_limit);
     if (relay->stopping) {
         give_back_unused(relay, rows, count, lease_end_ms);
     } else {

@@ -191,8 +191,7 @@ static void send_many(const struct settlement_batcher *batcher, struct flight *f
     }
 }
 
-/* depart sends what waits, as far as calls may be under way. */
-static void depart(struct settlement_batcher *batcher) {
+void settlement_batcher_depart(struct settlement_batcher *batcher) {
     while (!list_is_empty(&batcher->line) && batcher->flights.count < PARALLEL_CALLS) {
         struct flight *flight = memory_allocate(sizeof(*flight));
         bool alone = ((struct entry *)list_first(&batcher->line))->alone;
@@ -223,7 +222,6 @@ void settlement_batcher_submit(struct settlement_batcher *batcher, const struct 
     entry->callback = callback;
     entry->context = context;
     list_append(&batcher->line, &entry->place);
-    depart(batcher);
 }
 
 static void forget(struct entry *entry, const void *context) {
@@ -310,7 +308,6 @@ static void answer_entry(struct entry *entry, const struct database_answer *answ
 
 static void take_answer(void *context, const struct database_answer *answer) {
     struct flight *flight = context;
-    struct settlement_batcher *batcher = flight->batcher;
     size_t i;
 
     for (i = 0; i < flight->count; i++) {
@@ -320,5 +317,4 @@ static void take_answer(void *context, const struct database_answer *answer) {
         answer_entry(entry, answer, flight->count, (int)i);
     }
     free_flight(flight);
-    depart(batcher);
 }

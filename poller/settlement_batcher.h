@@ -1,7 +1,7 @@
 /*
- * Outcomes of payments on their way into the database, several in one call and one commit. An outcome that finds no
- * call under way goes at once and alone; those that come while calls are under way wait for their end and then go
- * together. So an idle poller adds no delay, and a busy one pays for one commit per batch.
+ * Outcomes of payments on their way into the database, several in one call and one commit. Those that come in one round
+ * of the loop go together at its end; those that come while as many calls are under way as may be wait for the end of
+ * one. So nothing waits for a batch to fill, and a busy poller pays for one commit per batch.
  */
 #ifndef SHOP_POLLER_SETTLEMENT_BATCHER_H
 #define SHOP_POLLER_SETTLEMENT_BATCHER_H
@@ -30,13 +30,16 @@ struct settlement_batcher *settlement_batcher_create(struct database_pool *pool,
 void settlement_batcher_destroy(struct settlement_batcher *batcher);
 
 /*
- * settlement_batcher_submit sends an outcome. callback is called exactly once, never inside this function, with an
- * answer like one of the statement settle_payment: its first row holds result and order_status of this order. When a
- * batch fails for another reason than the database being away, each of its outcomes is sent once more, alone, so that
- * no order suffers for another one.
+ * settlement_batcher_submit takes an outcome, which departs with the next call of settlement_batcher_depart. callback
+ * is called exactly once, never inside this function, with an answer like one of the statement settle_payment: its
+ * first row holds result and order_status of this order. When a batch fails for another reason than the database being
+ * away, each of its outcomes is sent once more, alone, so that no order suffers for another one.
  */
 void settlement_batcher_submit(struct settlement_batcher *batcher, const struct settlement_outcome *outcome,
                                database_callback *callback, void *context);
+
+/* settlement_batcher_depart sends what waits, as far as calls may be under way. Call it at the end of every round. */
+void settlement_batcher_depart(struct settlement_batcher *batcher);
 
 /* settlement_batcher_cancel drops the callbacks of all outcomes that were submitted with this context; what was sent
  * may still be committed. */

@@ -373,6 +373,7 @@ static bool is_idle(const struct worker *worker) {
 static void end_round(void *context) {
     struct worker *worker = context;
 
+    settlement_batcher_depart(worker->batcher);
     if (worker->signals > 0) {
         if (is_idle(worker)) {
             loop_stop(worker->loop);

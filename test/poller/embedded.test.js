@@ -35,6 +35,16 @@ test('orders placed while no poller runs are settled when one comes', async () =
   await settling.settledByRule(ids);
 });
 
+test('orders that are claimed together are settled in one commit', async () => {
+  const ids = await Promise.all(Array.from({ length: 12 }, () => settling.buy()));
+  await settling.poller();
+  await settling.settledByRule(ids);
+  const commits = await shop.database.value(
+    `SELECT count(DISTINCT xmin::text)::int FROM shop.orders WHERE id IN (${ids.join(',')})`,
+  );
+  assert.equal(commits, 1);
+});
+
 test('a new order is settled soon, without a busy poller', async () => {
   const poller = await settling.poller();
   await settling.settledByRule([await settling.buy()], 3);

@@ -41,19 +41,35 @@ static void jitter_covers_the_whole_range(void **state) {
 
 static void empty_claims_slow_down_and_rows_speed_up(void **state) {
     struct claim_pace pace = {0};
-    static const int expected[] = {5, 10, 20, 40, 40, 40};
+    static const int expected[] = {20, 25, 31, 38, 47, 58, 72, 90, 112, 140, 150, 150};
+    int64_t now = 1000;
     size_t i;
 
     (void)state;
     assert_int_equal(claim_pace_wait_ms(&pace, 1000), 0);
     for (i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
-        claim_pace_note_claim(&pace, 1000, false);
-        assert_int_equal(claim_pace_wait_ms(&pace, 1000), expected[i]);
+        claim_pace_note_claim(&pace, now, 0, 320);
+        assert_int_equal(claim_pace_wait_ms(&pace, now), expected[i]);
+        assert_true(expected[i] <= 20 + (now - 1000) / 4); /* the bound on what a new row waits */
+        now += expected[i];
     }
-    claim_pace_note_claim(&pace, 1000, true);
-    assert_int_equal(claim_pace_wait_ms(&pace, 1000), 0);
-    claim_pace_note_claim(&pace, 1000, false);
-    assert_int_equal(claim_pace_wait_ms(&pace, 1000), 5);
+    claim_pace_note_claim(&pace, now, 1, 320);
+    assert_int_equal(claim_pace_wait_ms(&pace, now), 20);
+    claim_pace_note_claim(&pace, now, 319, 320);
+    assert_int_equal(claim_pace_wait_ms(&pace, now), 20);
+    claim_pace_note_claim(&pace, now, 0, 320);
+    assert_int_equal(claim_pace_wait_ms(&pace, now), 25);
+}
+
+static void a_full_claim_is_followed_at_once(void **state) {
+    struct claim_pace pace = {0};
+
+    (void)state;
+    claim_pace_note_claim(&pace, 1000, 0, 320);
+    claim_pace_note_claim(&pace, 1020, 320, 320);
+    assert_int_equal(claim_pace_wait_ms(&pace, 1020), 0);
+    claim_pace_note_claim(&pace, 1020, 0, 320);
+    assert_int_equal(claim_pace_wait_ms(&pace, 1020), 20);
 }
 
 static void failures_pause_and_count_once_per_pause(void **state) {
@@ -76,9 +92,8 @@ static void failures_pause_and_count_once_per_pause(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_ceiling_doubles_up_to_its_maximum),
-        cmocka_unit_test(jitter_covers_the_whole_range),
-        cmocka_unit_test(empty_claims_slow_down_and_rows_speed_up),
+        cmocka_unit_test(the_ceiling_doubles_up_to_its_maximum),    cmocka_unit_test(jitter_covers_the_whole_range),
+        cmocka_unit_test(empty_claims_slow_down_and_rows_speed_up), cmocka_unit_test(a_full_claim_is_followed_at_once),
         cmocka_unit_test(failures_pause_and_count_once_per_pause),
     };
 

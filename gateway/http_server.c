@@ -17,8 +17,10 @@
 #include "log.h"
 #include "request.h"
 
-#define CONNECTION_MEMORY   ((size_t)19 * 1024) /* more than a head of MESSAGE_HEAD_LIMIT and its answer need */
-#define RESERVED_FILES      64                  /* descriptors left for the database, logs and the like */
+/* The library takes and fills it for each connection as long as that lasts, so it is no more than what the largest head
+ * and the largest trailer, as message_syntax weighs them, and an answer's head need. */
+#define CONNECTION_MEMORY   ((size_t)17 * 1024)
+#define RESERVED_FILES      64 /* descriptors left for the database, logs and the like */
 #define LEAST_CONNECTIONS   16
 #define MOST_CONNECTIONS    65536
 #define METRICS_CONNECTIONS 16

@@ -121,6 +121,35 @@ static bool parse_query(const char *query, struct request_target *target, char *
     return true;
 }
 
+/* count_at_most tells how often c stands in the text, up to a limit. */
+static size_t count_at_most(const char *text, char c, size_t limit) {
+    size_t count = 0;
+
+    for (; *text != '\0' && count < limit; text++) {
+        count += *text == c;
+    }
+    return count;
+}
+
+/*
+ * make_room allocates what the parts of a path with its query need, and gives the place of their texts; NULL when
+ * memory is short. Each segment and parameter needs at most its own length and a NUL, for which its separator leaves
+ * room; a parameter without '=' needs one more.
+ */
+static char *make_room(const char *path, struct request_target *target) {
+    size_t segments = count_at_most(path, '/', TARGET_MAXIMUM_SEGMENTS);
+    size_t parameters = 1 + count_at_most(path, '&', TARGET_MAXIMUM_PARAMETERS - 1);
+    size_t tables = parameters * sizeof(*target->parameters) + segments * sizeof(*target->segments);
+
+    target->decoded = malloc(tables + strlen(path) * 2 + 4);
+    if (target->decoded == NULL) {
+        return NULL;
+    }
+    target->parameters = target->decoded;
+    target->segments = (const char **)(target->parameters + parameters);
+    return (char *)(target->segments + segments);
+}
+
 const char *request_target_parse(const char *text, struct request_target *target) {
     const char *path = skip_authority(text);
     size_t path_length = strcspn(path, "?");
@@ -128,14 +157,11 @@ const char *request_target_parse(const char *text, struct request_target *target
 
     memset(target, 0, sizeof(*target));
     target->path = strndup(path, path_length);
-    /* Each segment and parameter needs at most its own length and a NUL, for which its separator leaves room; a
-     * parameter without '=' needs one more. */
-    target->decoded = malloc(strlen(path) * 2 + 4);
-    if (target->path == NULL || target->decoded == NULL) {
+    out = make_room(path, target);
+    if (target->path == NULL || out == NULL) {
         return "The request target cannot be read";
     }
     text_replace_bad_utf8(target->path, path_length);
-    out = target->decoded;
     if (has_control_characters(text) || (*path != '/' && strcmp(path, "*") != 0)) {
         return "The path is not well-formed";
     }

@@ -19,11 +19,11 @@ struct query_parameter {
 
 struct request_target {
     char *path;    /* as sent, without the query: for the log */
-    char *decoded; /* owns the texts of segments and parameters */
-    const char *segments[TARGET_MAXIMUM_SEGMENTS];
+    void *decoded; /* owns segments, parameters and their texts: a request is held a thousand times over */
+    const char **segments;
     size_t segment_count;
     bool too_many_segments; /* no route can match */
-    struct query_parameter parameters[TARGET_MAXIMUM_PARAMETERS];
+    struct query_parameter *parameters;
     size_t parameter_count;
 };
 

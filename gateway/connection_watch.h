@@ -37,6 +37,8 @@ struct watched_connection {
     uint64_t bytes_received; /* by the kernel, when the phase began */
     struct request *request; /* in HEAD to SENDING */
     struct message_syntax syntax;
+    char held[MESSAGE_NAME_KEPT];      /* bytes for which the library had no room */
+    size_t held_size, held_whole;      /* how many; how many of them belong to complete messages */
     bool checked;                      /* bytes went through it */
     const struct message_fault *fault; /* of the message that ends the connection, or NULL */
     bool refused;                      /* the fault has been answered */

@@ -17,9 +17,9 @@
 #include "log.h"
 #include "request.h"
 
-/* The library takes and fills it for each connection as long as that lasts, so it is no more than what the largest head
- * and the largest trailer, as message_syntax weighs them, and an answer's head need. */
-#define CONNECTION_MEMORY   ((size_t)17 * 1024)
+/* The library takes and fills it for each connection as long as that lasts, so it is no more than what
+ * MESSAGE_KEPT_LIMIT and an answer's head need. */
+#define CONNECTION_MEMORY   ((size_t)13 * 1024)
 #define RESERVED_FILES      64 /* descriptors left for the database, logs and the like */
 #define LEAST_CONNECTIONS   16
 #define MOST_CONNECTIONS    65536
@@ -91,6 +91,23 @@ static void enter(struct http_server *server, struct request *request, enum conn
     }
 }
 
+/* make_request makes the request of a target in the library's buffer, where its '?' is replaced (see message_syntax.h):
+ * the library must not see it. */
+static struct request *make_request(const struct http_server *server, struct MHD_Connection *connection,
+                                    const char *uri) {
+    char *mark = strchr((char *)uri, MESSAGE_QUERY_MARK);
+    struct request *request;
+
+    if (mark != NULL) {
+        *mark = '?';
+    }
+    request = request_create(server->gateway, connection, uri);
+    if (mark != NULL) {
+        *mark = MESSAGE_QUERY_MARK;
+    }
+    return request;
+}
+
 /* on_first_line makes the request as soon as its first line is known. */
 static void *on_first_line(void *context, const char *uri, struct MHD_Connection *connection) {
     struct http_server *server = context;
@@ -102,7 +119,7 @@ static void *on_first_line(void *context, const char *uri, struct MHD_Connection
         log_event(LOG_ERROR, "http_unchecked", json_pack("{s:s}", "error", "the HTTP library reads past inbound.c"));
         return NULL;
     }
-    request = request_create(server->gateway, connection, uri);
+    request = make_request(server, connection, uri);
     if (request == NULL) {
         return NULL;
     }

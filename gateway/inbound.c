@@ -3,6 +3,7 @@
 #include <gnutls/gnutls.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "connection_watch.h"
@@ -15,6 +16,7 @@
 /* After a refusal what still comes is read for nothing, within these bounds: closing at once would reset the
  * connection, and the client might never see the answer. */
 #define DISCARD_LIMIT  ((size_t)1024 * 1024)
+#define READ_SIZE      ((size_t)16 * 1024)
 #define LINGER_TIME_MS 2000
 
 static struct watched_connection **by_descriptor;
@@ -135,28 +137,81 @@ static void notice_end(const struct watched_connection *connection) {
     }
 }
 
+/* give hands kept bytes over, and holds those for which there is no room: fewer than a name has. Returns how many were
+ * handed over. */
+static size_t give(struct watched_connection *connection, char *buffer, size_t room, const char *kept, size_t size,
+                   size_t whole) {
+    size_t given = size < room ? size : room;
+
+    memcpy(buffer, kept, given);
+    connection->held_size = size - given;
+    connection->held_whole = whole > given ? whole - given : 0;
+    memmove(connection->held, kept + given, connection->held_size);
+    return given;
+}
+
+/*
+ * read_kept reads until there is something for the library. It takes a short read for all there is and then waits for
+ * an edge, so reading goes on where what was read was not short, and what is left of it is. Returns how many bytes
+ * there are, or what the reader returned. *whole: how many of them, and of those held, belong to complete messages.
+ */
+static ssize_t read_kept(struct watched_connection *connection, char *buffer, size_t size, reader *read_some,
+                         const struct message_fault **fault, size_t *whole) {
+    static char bytes[READ_SIZE], kept[READ_SIZE + MESSAGE_NAME_KEPT];
+    size_t filled, wanted;
+    ssize_t got;
+
+    *whole = connection->held_whole;
+    filled = give(connection, buffer, size, connection->held, connection->held_size, connection->held_whole);
+    while (filled < size) {
+        size_t kept_size, complete;
+
+        wanted = size - filled < READ_SIZE ? size - filled : READ_SIZE;
+        got = read_some(connection, bytes, wanted);
+        if (got <= 0) {
+            return filled > 0 ? (ssize_t)filled : got;
+        }
+        connection->checked = true;
+        *fault = message_syntax_sift(&connection->syntax, bytes, (size_t)got, kept, &kept_size, &complete);
+        *whole = complete > 0 ? filled + complete : *whole;
+        filled += give(connection, buffer + filled, size - filled, kept, kept_size, complete);
+        if (*fault != NULL || (filled > 0 && (size_t)got < wanted)) {
+            break;
+        }
+    }
+    return (ssize_t)filled;
+}
+
+/* end_with_whole cuts what was read to the complete messages before a fault; these are answered first, and the end of
+ * the stream makes the library read once more. */
+static ssize_t end_with_whole(struct watched_connection *connection, ssize_t got, size_t whole) {
+    size_t given = whole < (size_t)got ? whole : (size_t)got;
+
+    connection->held_size = connection->held_whole = whole - given;
+    shutdown(connection->fd, SHUT_RD);
+    return (ssize_t)given;
+}
+
 /* receive reads for the library: what came before a fault, and never the faulty message. */
 static ssize_t receive(struct watched_connection *connection, void *buffer, size_t size, reader *read_some) {
     const struct message_fault *fault = connection->fault;
     size_t whole;
     ssize_t got;
 
+    if (fault != NULL && connection->held_size > 0) {
+        return (ssize_t)give(connection, buffer, size, connection->held, connection->held_size, connection->held_whole);
+    }
     if (fault == NULL) {
-        got = read_some(connection, buffer, size);
-        if (got <= 0) {
-            return got;
-        }
-        connection->checked = true;
-        fault = message_syntax_feed(&connection->syntax, buffer, (size_t)got, &whole);
+        got = read_kept(connection, buffer, size, read_some, &fault, &whole);
         if (fault == NULL) {
-            notice_end(connection);
+            if (got > 0) {
+                notice_end(connection);
+            }
             return got;
         }
         if (whole > 0) {
-            /* The messages before it are answered first; the end of the stream makes the library read once more. */
             connection->fault = fault;
-            shutdown(connection->fd, SHUT_RD);
-            return (ssize_t)whole;
+            return end_with_whole(connection, got, whole);
         }
     }
     if (!connection->refused) {

@@ -5,8 +5,8 @@
  * callback before it has parsed. Therefore inbound.c defines recv() and gnutls_record_recv(), the two functions it
  * reads with; the dynamic linker finds the program's definition before that of the C library or GnuTLS (System V ABI,
  * "Shared Object Dependencies"), a static link finds it before the archives. A call for the descriptor of a client is
- * carried out and what was read is given to message_syntax; for any other descriptor (libpq's, GnuTLS' own reads) it is
- * a recvfrom() without an address, which is what recv() is.
+ * carried out, what was read is given to message_syntax, and what that keeps of it to the library; for any other
+ * descriptor (libpq's, GnuTLS' own reads) it is a recvfrom() without an address, which is what recv() is.
  *
  * - The table of descriptors never moves, and its entries are written by the event loop only: between accept() and
  *   close(), while no other thread can own the descriptor. So any thread may call recv().

@@ -25,6 +25,31 @@ static const struct message_fault large_chunk = {413, "body_too_large", "The bod
 static const struct message_fault long_line = {414, "uri_too_long", "The request line is too long"};
 static const struct message_fault large_head = {431, "headers_too_large", "The headers are too large"};
 
+/* The headers that the gateway or the library reads. */
+static const char *const read_names[] = {
+    "Access-Control-Request-Headers",
+    "Authorization",
+    "Connection",
+    "Content-Length",
+    "Content-Type",
+    "Expect",
+    "Host",
+    "Idempotency-Key",
+    "If-None-Match",
+    "Origin",
+    "Payment-Signature",
+    "Stripe-Signature",
+    "traceparent",
+    "Transfer-Encoding",
+    "X-Request-Id",
+};
+
+/* What is kept of the bytes being read. */
+struct sieve {
+    char *out; /* NULL: it is only counted */
+    size_t size;
+};
+
 struct single {
     const char *name;
     struct message_fault twice;
@@ -37,6 +62,17 @@ static const struct single singles[SINGLE_FIELDS] = {
     [FIELD_AUTHORIZATION] = {"Authorization", {400, "bad_request", "More than one Authorization header"}},
     [FIELD_IDEMPOTENCY_KEY] = {"Idempotency-Key", {400, "bad_request", "More than one Idempotency-Key header"}},
 };
+
+bool message_syntax_reads(const char *name) {
+    size_t i;
+
+    for (i = 0; i < sizeof(read_names) / sizeof(read_names[0]); i++) {
+        if (strcasecmp(name, read_names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
 
 /* is_token_byte: RFC 9110 section 5.6.2. */
 static bool is_token_byte(unsigned char c) {
@@ -127,6 +163,8 @@ static const struct message_fault *on_line_end(struct message_syntax *syntax, un
 static const struct message_fault *on_field_name(struct message_syntax *syntax, unsigned char c) {
     if (c == ':') {
         syntax->state = MESSAGE_FIELD_VALUE;
+        syntax->leaves_out =
+            syntax->in_trailer || syntax->name_size >= sizeof(syntax->name) || !message_syntax_reads(syntax->name);
         return syntax->name_size > 0 ? NULL : &bad_field;
     }
     if (syntax->name_size < sizeof(syntax->name) - 1) {
@@ -292,6 +330,7 @@ static enum message_state after_size(struct message_syntax *syntax) {
         return MESSAGE_CHUNK_DATA;
     }
     syntax->head_size = MESSAGE_HEAD_LIMIT - MESSAGE_TRAILER_LIMIT;
+    syntax->kept_size = 0; /* a trailer is left out, but for the empty line behind it */
     return MESSAGE_FIELD_START;
 }
 
@@ -390,34 +429,96 @@ static bool counts_to_head(const struct message_syntax *syntax) {
 
 /* size_fault checks the size of the head or the trailer. */
 static const struct message_fault *size_fault(const struct message_syntax *syntax) {
-    if (syntax->head_size <= MESSAGE_HEAD_LIMIT) {
+    if (syntax->head_size <= MESSAGE_HEAD_LIMIT && syntax->kept_size <= MESSAGE_KEPT_LIMIT) {
         return NULL;
     }
     return syntax->state <= MESSAGE_VERSION ? &long_line : &large_head;
 }
 
-const struct message_fault *message_syntax_feed(struct message_syntax *syntax, const char *data, size_t size,
-                                                size_t *whole) {
+/* keep puts bytes behind those that are kept. */
+static void keep(struct sieve *sieve, const char *bytes, size_t size) {
+    if (sieve->out != NULL) {
+        memcpy(sieve->out + sieve->size, bytes, size);
+    }
+    sieve->size += size;
+}
+
+/* keep_name keeps the name of a field, which was withheld until its colon, where the field is kept. */
+static void keep_name(struct message_syntax *syntax, struct sieve *sieve) {
+    if (!syntax->leaves_out) {
+        keep(sieve, syntax->name, syntax->name_size);
+        syntax->kept_size += syntax->name_size + MESSAGE_FIELD_WEIGHT;
+    }
+}
+
+/* sift decides about a byte that has been read; before: the state in which it was read. */
+static void sift(struct message_syntax *syntax, struct sieve *sieve, enum message_state before, char c) {
+    const char mark = MESSAGE_QUERY_MARK;
+
+    if (syntax->state == MESSAGE_FIELD_NAME) {
+        return; /* withheld */
+    }
+    if (before == MESSAGE_FIELD_NAME) {
+        keep_name(syntax, sieve);
+    }
+    if (!syntax->leaves_out) {
+        keep(sieve, before == MESSAGE_TARGET && c == '?' ? &mark : &c, 1);
+        syntax->kept_size += syntax->state != MESSAGE_START && counts_to_head(syntax);
+    }
+    if (before == MESSAGE_LINE_END) {
+        syntax->leaves_out = false;
+    }
+}
+
+/* read_bytes reads, and puts into the sieve what the library gets. *whole: how many bytes belong to complete messages;
+ * *kept_whole: how many the sieve kept of them. */
+static const struct message_fault *read_bytes(struct message_syntax *syntax, const char *data, size_t size,
+                                              struct sieve *sieve, size_t *whole, size_t *kept_whole) {
     const struct message_fault *fault = NULL;
     size_t position = 0;
 
-    *whole = 0;
+    *whole = *kept_whole = 0;
     while (position < size && fault == NULL) {
         size_t skipped = skip_data(syntax, size - position);
 
+        keep(sieve, data + position, skipped);
         position += skipped;
         if (skipped == 0) {
+            enum message_state before = syntax->state;
+            char c = data[position++];
+
             syntax->head_size += counts_to_head(syntax);
-            fault = on_byte(syntax, (unsigned char)data[position++]);
+            fault = on_byte(syntax, (unsigned char)c);
+            sift(syntax, sieve, before, c);
             fault = fault == NULL ? size_fault(syntax) : fault;
         }
         if (fault == NULL && syntax->state == MESSAGE_START) {
             *whole = position;
+            *kept_whole = sieve->size;
         }
     }
+    return fault;
+}
+
+const struct message_fault *message_syntax_feed(struct message_syntax *syntax, const char *data, size_t size,
+                                                size_t *whole) {
+    struct sieve sieve = {NULL, 0};
+    size_t kept_whole;
+    const struct message_fault *fault = read_bytes(syntax, data, size, &sieve, whole, &kept_whole);
+
     if (fault == NULL) {
         *whole = size;
     }
+    return fault;
+}
+
+const struct message_fault *message_syntax_sift(struct message_syntax *syntax, const char *data, size_t size, char *out,
+                                                size_t *kept, size_t *whole) {
+    struct sieve sieve = {out, 0};
+    size_t whole_read;
+    const struct message_fault *fault = read_bytes(syntax, data, size, &sieve, &whole_read, whole);
+
+    *kept = sieve.size;
     return fault;
 }
 

@@ -6,6 +6,11 @@
  * the head's end, and turns in circles when a line within a chunked body is longer than its buffer. What it refuses by
  * itself it answers with a page of HTML. Therefore everything that the gateway has to say about the shape of a message
  * is said here, and what passes is read by the library just as it was read here.
+ *
+ * The library holds all of a head in a buffer that each connection has from its begin to its end, so that buffer has to
+ * be as large as the largest head. Therefore what nobody reads is left out of what the library gets: headers that are
+ * not among those of message_syntax_reads, and trailers; and the target's '?' becomes MESSAGE_QUERY_MARK, so that the
+ * library does not take the parameters apart, which request_target does.
  */
 #ifndef SHOP_GATEWAY_MESSAGE_SYNTAX_H
 #define SHOP_GATEWAY_MESSAGE_SYNTAX_H
@@ -22,11 +27,20 @@
 
 /*
  * Largest head, and largest trailer behind a chunked body. Bytes are counted, and MESSAGE_FIELD_WEIGHT more for each
- * header, query parameter and cookie; those of cookies twice: this is what the HTTP library needs to hold the head.
+ * header, query parameter and cookie, those of cookies twice: so their number is limited, too.
  */
 #define MESSAGE_HEAD_LIMIT    16000
 #define MESSAGE_TRAILER_LIMIT 1024
 #define MESSAGE_FIELD_WEIGHT  72
+
+/* What the library gets of a head: bytes, and MESSAGE_FIELD_WEIGHT more for each header, which it needs to hold it. */
+#define MESSAGE_KEPT_LIMIT 12000
+
+/* Stands for the '?' of a target. No client can send it: control characters are refused. */
+#define MESSAGE_QUERY_MARK '\x01'
+
+/* Longest name of a header that is read, the NUL counted. */
+#define MESSAGE_NAME_KEPT 32
 
 /* Longest line of a chunk's size, with the extensions that nobody reads (RFC 9112 section 7.1.1 asks for a limit). */
 #define MESSAGE_CHUNK_LINE_LIMIT 256
@@ -72,8 +86,10 @@ struct message_syntax {
     enum message_state after_line;  /* what follows the line feed */
     bool in_trailer;                /* the fields are those after the last chunk */
     size_t head_size;               /* so far, see MESSAGE_HEAD_LIMIT */
+    size_t kept_size;               /* so far, see MESSAGE_KEPT_LIMIT */
+    bool leaves_out;                /* the field, from its name to the end of its line */
     size_t empty_lines;             /* before the message */
-    char name[20];                  /* of the field; longer ones are cut */
+    char name[MESSAGE_NAME_KEPT];   /* of the field; longer ones are cut */
     char value[MESSAGE_VALUE_KEPT]; /* of the field, blanks in front left out; longer ones are cut */
     size_t name_size;               /* of the whole name */
     size_t value_size;              /* of the whole value, as kept */
@@ -96,6 +112,17 @@ struct message_syntax {
  */
 const struct message_fault *message_syntax_feed(struct message_syntax *syntax, const char *data, size_t size,
                                                 size_t *whole);
+
+/*
+ * message_syntax_sift reads in the same way and writes to out what the library gets: up to size + MESSAGE_NAME_KEPT
+ * bytes, because a name is withheld until its end decides about it. *kept is how many they are, and *whole how many of
+ * these belong to messages that are complete, where NULL is returned too.
+ */
+const struct message_fault *message_syntax_sift(struct message_syntax *syntax, const char *data, size_t size, char *out,
+                                                size_t *kept, size_t *whole);
+
+/* message_syntax_reads tells whether a header of this name is given to the library. */
+bool message_syntax_reads(const char *name);
 
 /* message_syntax_line gives method and target of the message being read, cut to what is kept; each may be "". Both
  * point into the syntax, whose line is cut in two by this. */

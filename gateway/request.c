@@ -1,11 +1,13 @@
 #include "request.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
 #include "log.h"
+#include "message_syntax.h"
 #include "metrics.h"
 
 #define BODY_LIMIT         ((size_t)100 * 1024)
@@ -42,6 +44,7 @@ void request_free(struct request *request) {
 }
 
 const char *request_header(const struct request *request, const char *name) {
+    assert(message_syntax_reads(name)); /* or the library never got it */
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 

@@ -73,6 +73,36 @@ static const struct message_fault *feed_by_bytes(const char *text, size_t size) 
     return fault;
 }
 
+/* sift gives what the HTTP library would get, read in pieces of so many bytes; the caller frees it. */
+static char *sift(const char *text, size_t size, size_t piece, size_t *filled) {
+    struct message_syntax syntax = {0};
+    const struct message_fault *fault = NULL;
+    char *out = malloc(size + MESSAGE_NAME_KEPT + 1);
+    size_t position, kept, whole;
+
+    REQUIRE(out != NULL);
+    *filled = 0;
+    for (position = 0; position < size && fault == NULL; position += piece) {
+        size_t step = size - position < piece ? size - position : piece;
+
+        fault = message_syntax_sift(&syntax, text + position, step, out + *filled, &kept, &whole);
+        REQUIRE(kept <= step + MESSAGE_NAME_KEPT && whole <= kept);
+        *filled += kept;
+    }
+    return out;
+}
+
+/* require_sound_sieve: what the library gets does not depend on how the bytes are cut, and is no more than they are. */
+static void require_sound_sieve(const char *text, size_t size) {
+    size_t at_once, by_bytes;
+    char *one = sift(text, size, size + 1, &at_once);
+    char *other = sift(text, size, 1, &by_bytes);
+
+    REQUIRE(at_once <= size && at_once == by_bytes && memcmp(one, other, at_once) == 0);
+    free(one);
+    free(other);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct message_syntax syntax = {0}, again = {0};
     const char *text = (const char *)data, *method, *target;
@@ -83,6 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     REQUIRE(fault == feed_by_bytes(text, size));
     REQUIRE(fault == NULL ||
             (message_syntax_feed(&again, text, whole, &before) == NULL && again.state == MESSAGE_START));
+    require_sound_sieve(text, size);
     message_syntax_line(&syntax, &method, &target);
     REQUIRE(strlen(method) + strlen(target) < MESSAGE_LINE_KEPT);
     return 0;

@@ -125,6 +125,14 @@ describe('requests', () => {
   });
 });
 
+test('heads that span what the server reads at a time, of which most is left out', async () => {
+  for (let size = 6_560; size < 6_680; size += 10) {
+    const head = (id) => `GET /health?x=${'y'.repeat(size)} HTTP/1.1\r\nHost: x\r\nCookie: ${'c'.repeat(3_000)}\r\nX-Request-Id: ${id}\r\n`;
+    const text = await raw(`${head(`one-${size}`)}\r\n${head(`two-${size}`)}Connection: close\r\n\r\n`);
+    assert.deepEqual([...text.matchAll(/^X-Request-Id: (.*)\r$/gm)].map((found) => found[1]), [`one-${size}`, `two-${size}`]);
+  }
+});
+
 describe('what is no request', () => {
   test('a malformed head: 400, as a problem document', async () => {
     const text = await raw('GET /health HTTP/1.1\nHost: x\n\n');

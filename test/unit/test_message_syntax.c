@@ -261,6 +261,82 @@ static void a_long_line_is_kept_in_part(void **state) {
     free(text);
 }
 
+/* sift gives what is kept of a text that is read in pieces of so many bytes; the caller frees it. */
+static char *sift(const char *text, size_t piece, size_t *whole) {
+    struct message_syntax syntax = {0};
+    size_t size = strlen(text), position = 0, filled = 0, kept, complete;
+    char *out = calloc(1, size + piece + 2 * MESSAGE_NAME_KEPT);
+    const struct message_fault *fault = NULL;
+
+    assert_non_null(out);
+    *whole = 0;
+    while (position < size && fault == NULL) {
+        size_t step = size - position < piece ? size - position : piece;
+
+        fault = message_syntax_sift(&syntax, text + position, step, out + filled, &kept, &complete);
+        assert_true(kept <= step + MESSAGE_NAME_KEPT);
+        assert_true(complete <= kept);
+        *whole = complete > 0 ? filled + complete : *whole;
+        filled += kept;
+        position += step;
+    }
+    out[filled] = '\0';
+    return out;
+}
+
+/* assert_kept checks what is kept of a text, however it is cut; whole is how much of that is complete. */
+static void assert_kept(const char *text, const char *expected, size_t whole) {
+    size_t piece, complete;
+
+    for (piece = 1; piece <= strlen(text); piece++) {
+        char *kept = sift(text, piece, &complete);
+
+        assert_string_equal(kept, expected);
+        assert_int_equal(complete, whole);
+        free(kept);
+    }
+}
+
+static void assert_all_kept(const char *text, const char *expected) {
+    assert_kept(text, expected, strlen(expected));
+}
+
+static void what_nobody_reads_is_left_out(void **state) {
+    (void)state;
+    assert_all_kept(HEAD "\r\n", HEAD "\r\n");
+    assert_all_kept(HEAD "User-Agent: me\r\naUTHORIZATION:\ta b \r\nCookie: c\r\n\r\n" HEAD "\r\n",
+                    HEAD "aUTHORIZATION:\ta b \r\n\r\n" HEAD "\r\n");
+    assert_all_kept(HEAD "Access-Control-Request-Headers: a\r\n\r\n", HEAD "Access-Control-Request-Headers: a\r\n\r\n");
+    assert_all_kept(HEAD "Hos: x\r\nHost-X: x\r\nAccess-Control-Request-HeadersX: a\r\nX-Request-Id:\r\n\r\n",
+                    HEAD "X-Request-Id:\r\n\r\n");
+    assert_all_kept("\r\n\r\nGET /?a=b&c=? HTTP/1.0\r\nX: y?\r\n\r\n", "\r\n\r\nGET /\x01"
+                                                                       "a=b&c=\x01 HTTP/1.0\r\n\r\n");
+    assert_all_kept(POST "X: y\r\nContent-Length: 8\r\n\r\nX: ?\r\n\r\n" HEAD "\r\n",
+                    POST "Content-Length: 8\r\n\r\nX: ?\r\n\r\n" HEAD "\r\n");
+    assert_all_kept(CHUNKED "3;a=b\r\na?b\r\n0\r\nA: b\r\nHost: c\r\n\r\n" HEAD "\r\n",
+                    CHUNKED "3;a=b\r\na?b\r\n0\r\n\r\n" HEAD "\r\n");
+}
+
+static void what_is_complete_before_a_fault_is_known_among_what_is_kept(void **state) {
+    size_t piece, whole;
+
+    (void)state;
+    for (piece = 1; piece < 80; piece++) {
+        free(sift(HEAD "X: y\r\n\r\n" HEAD "A: b\n", piece, &whole));
+        assert_int_equal(whole, strlen(HEAD "\r\n"));
+    }
+}
+
+static void what_is_kept_is_limited(void **state) {
+    const size_t rest = MESSAGE_KEPT_LIMIT - strlen(HEAD "Origin: \r\n\r\n") - 2 * MESSAGE_FIELD_WEIGHT;
+
+    (void)state;
+    assert_int_equal(feed_repeated(HEAD "Origin: ", "b", rest, "\r\n\r\n"), 0);
+    assert_int_equal(feed_repeated(HEAD "Origin: ", "b", rest + 2, "\r\n\r\n"), 431);
+    assert_int_equal(feed_repeated(HEAD "", "Origin: b\r\n", 140, "\r\n"), 0);
+    assert_int_equal(feed_repeated(HEAD "", "Origin: b\r\n", 150, "\r\n"), 431);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ordinary_messages_pass),
@@ -271,6 +347,9 @@ int main(void) {
         cmocka_unit_test(bodies_follow_the_largest_head),
         cmocka_unit_test(the_request_id_is_kept),
         cmocka_unit_test(what_came_before_a_fault_is_told),
+        cmocka_unit_test(what_nobody_reads_is_left_out),
+        cmocka_unit_test(what_is_complete_before_a_fault_is_known_among_what_is_kept),
+        cmocka_unit_test(what_is_kept_is_limited),
         cmocka_unit_test(a_long_line_is_kept_in_part),
     };
 

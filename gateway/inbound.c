@@ -213,6 +213,7 @@ static ssize_t receive(struct watched_connection *connection, void *buffer, size
             connection->fault = fault;
             return end_with_whole(connection, got, whole);
         }
+        connection->held_size = 0; /* of the faulty message, too */
     }
     if (!connection->refused) {
         refuse(connection, fault);

@@ -202,6 +202,25 @@ test('heads are understood wherever reads are cut', async () => {
   }
 });
 
+test('of a faulty head nothing is served wherever reads are cut', async () => {
+  const ids = Array.from({ length: 140 }, (_, i) => `faulty-${6_540 + i}`);
+  for (const id of ids) {
+    const socket = connect({ port: shop.gateway.port, host: '127.0.0.1' });
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    let text = '';
+    socket.on('data', (chunk) => (text += chunk));
+    socket.write(`GET /health?x=${'y'.repeat(Number(id.slice('faulty-'.length)))} HTTP/1.1\r\n`);
+    await shop.get('/health'); // by now the library has the line
+    socket.write(`Host: x\r\nHost: y\r\nX-Request-Id: ${id}\r\nAccess-Control-Request-Headers: a\r\n\r\n`);
+    await within(10, 'the end', closed);
+    assert.deepEqual(answersOf(text).map((answer) => answer.status), [400]);
+  }
+  await shop.gateway.event('http_request', { requestId: ids.at(-1) });
+  for (const id of ids) {
+    assert.deepEqual(shop.gateway.events('http_request', { requestId: id }).map((line) => line.status), [400], id);
+  }
+});
+
 test('a client that goes on sending after the refusal is cut off', async () => {
   const socket = connect({ port: shop.gateway.port, host: '127.0.0.1', allowHalfOpen: true });
   socket.on('error', () => {});

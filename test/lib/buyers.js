@@ -9,7 +9,7 @@ const cents = (text) => Math.round(Number(text) * 100);
 const money = (amount) => (amount === null ? null : (amount / 100).toFixed(2));
 
 const weights = {
-  add: 20, remove: 3, checkout: 16, batch: 5, cancel: 5, settle: 5, settleBatch: 4, begin: 6, apply: 10, fulfil: 4, refund: 5, settleRefund: 6,
+  add: 14, addBatch: 4, remove: 3, checkout: 16, batch: 5, cancel: 5, settle: 5, settleBatch: 4, begin: 6, apply: 10, fulfil: 4, refund: 5, settleRefund: 6,
   giveBack: 3, restock: 4, adjust: 2, accept: 4, ingest: 5, expire: 2, maintain: 1, deliver: 4, look: 3,
 };
 
@@ -59,6 +59,22 @@ class Buyer {
     return entry.answer;
   }
 
+  /** Runs a call that answers each of the entries by a row, notes times and answers in them, and gives the answers. */
+  async eachOf(entries, sql, values, read) {
+    const start = performance.now();
+    let rows = [];
+    let failure;
+    try {
+      ({ rows } = await this.client.query(sql, values));
+    } catch (error) {
+      failure = `${error.code}: ${error.message}`;
+    }
+    const answers = rows.map(read);
+    entries.forEach((entry, index) => Object.assign(entry, { start, end: performance.now() },
+      failure === undefined ? { answer: answers[index] } : { error: failure }));
+    return answers;
+  }
+
   /** An API function that answers a shop.response. */
   respond(operation, call, values) {
     return this.call(operation, `SELECT status, body, replayed, order_id FROM ${call}`, values, ([row]) => response(row));
@@ -76,9 +92,25 @@ class Buyer {
     const operation = { name: 'add', user: this.user(), productId: this.product(), qty: this.dice.between(1, 3) };
     const { user, productId, qty } = operation;
     const answer = await this.respond(operation, 'shop.add_cart_item(1, NULL, $1, $2, $3, NULL)', [user, productId, qty]);
+    this.added(user, answer);
+  }
+
+  added(user, answer) {
     if (answer?.status !== 201) return;
     const carts = (this.world.carts[user] ??= []);
     if (!carts.includes(answer.body.cart.id)) carts.push(answer.body.cart.id);
+  }
+
+  /** Puts several items into carts in one call: for the checker so many at once. One that is left undecided is none. */
+  async addBatch() {
+    const { dice, world } = this;
+    const entries = Array.from({ length: dice.between(2, 6) }, () =>
+      ({ name: 'add', user: this.user(), productId: this.product(), qty: dice.between(1, 3) }));
+    const rows = entries.map(({ user, productId, qty }) => `ROW(NULL, ${user}, ${productId}, ${qty}, NULL)`);
+    const answers = await this.eachOf(entries,
+      `SELECT status, body, replayed, order_id FROM shop.add_cart_items(1, ARRAY[${rows.join()}]::shop.cart_item_request[])`, [], response);
+    answers.forEach((answer, index) => this.added(entries[index].user, answer));
+    world.journal.push(...entries.filter(({ answer }) => answer?.status !== 0));
   }
 
   remove() {
@@ -162,15 +194,9 @@ class Buyer {
     const { orders, journal } = this.world;
     if (orders.length === 0) return;
     const ids = [...new Set(Array.from({ length: this.dice.between(1, 5) }, () => this.dice.recent(orders, 12).id))];
-    const entries = ids.map((order) => ({ name: 'settle', order, paid: this.dice.chance(0.7), start: performance.now() }));
-    try {
-      const { rows } = await this.client.query('SELECT * FROM shop.settle_payments(1, $1, $2, NULL, NULL, NULL)',
-        [ids, entries.map(({ paid }) => paid)]);
-      entries.forEach((entry, index) => { entry.answer = rows[index]; });
-    } catch (error) {
-      for (const entry of entries) entry.error = `${error.code}: ${error.message}`;
-    }
-    for (const entry of entries) entry.end = performance.now();
+    const entries = ids.map((order) => ({ name: 'settle', order, paid: this.dice.chance(0.7) }));
+    await this.eachOf(entries, 'SELECT * FROM shop.settle_payments(1, $1, $2, NULL, NULL, NULL)',
+      [ids, entries.map(({ paid }) => paid)], (row) => row);
     journal.push(...entries.filter(({ answer }) => answer === undefined || answer.result !== null));
   }
 

@@ -4,7 +4,7 @@ AS $function$
 DECLARE
     gateway CONSTANT text[] := ARRAY[
         'list_products', 'get_product', 'create_product', 'update_product', 'restock', 'adjust_stock', 'get_inventory',
-        'get_cart', 'add_cart_item', 'remove_cart_item', 'checkout', 'checkout_batch', 'get_order', 'list_orders', 'order_events',
+        'get_cart', 'add_cart_item', 'add_cart_items', 'remove_cart_item', 'checkout', 'checkout_batch', 'get_order', 'list_orders', 'order_events',
         'cancel_order', 'fulfil_order', 'refund_order', 'return_to_stock', 'list_all_orders', 'accept_order',
         'get_intake_order', 'list_intake_orders', 'order_statistics', 'queue_status', 'get_dead_letter',
         'list_dead_letters', 'redrive', 'discard', 'apply_payment', 'settle_refund', 'receive_payment_event', 'find_account', 'record_login',

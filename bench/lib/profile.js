@@ -9,7 +9,15 @@ import { flameGraph } from './flame.js';
 import { serverProcesses } from './processes.js';
 import { settings } from './settings.js';
 
-const profiled = ['checkout-1', 'batch-32', 'http-64', 'shopper'];
+const profiled = [
+  ['checkout-1', 'spread'],
+  ['checkout-20', 'spread'],
+  ['checkout-20', 'hot'],
+  ['batch-32', 'spread'],
+  ['batch-32', 'hot'],
+  ['http-64', 'spread'],
+  ['shopper', 'spread'],
+];
 const frequency = 2999; // a prime, so that nothing periodic is in step with it
 
 /** The steps of the server's work: a stack belongs to the first step whose function is in it, whichever is further in. */
@@ -124,19 +132,20 @@ export async function runProfile(write, log) {
   if (reason) throw new Error(`perf cannot record here (Debian's package linux-perf, as root): ${reason}`);
   const folder = `${settings.reportFolder}/performance`;
   mkdirSync(folder, { recursive: true });
-  for (const name of profiled) {
-    const arm = arms.find((each) => each.name === name);
+  for (const [armName, load] of profiled) {
+    const arm = arms.find((each) => each.name === armName);
+    const name = load === 'spread' ? armName : `${armName}-${load}`;
     const file = `${settings.folder}/log/${name}.perf`;
     const during = (seconds, programs) => {
       const sessions = serverProcesses(postmaster()).filter(({ client }) => client);
       const pids = [...sessions, ...Object.values(programs)].map(({ pid }) => pid);
       return record(pids, seconds, file);
     };
-    const measured = await measure(arm, 'spread', { during });
+    const measured = await measure(arm, load, { during });
     const { steps, root } = await evaluate(file);
     rmSync(file);
-    writeFileSync(`${folder}/flame-${name}.svg`, flameGraph(root, `${name}: ${arm.title}`));
-    write({ kind: 'profile', name, title: arm.title, rate: measured.rate, cpu: measured.cpu, samples: root.count, costs: costs(steps, measured.cpu) });
+    writeFileSync(`${folder}/flame-${name}.svg`, flameGraph(root, `${name}: ${arm.title}, ${load}`));
+    write({ kind: 'profile', name, title: `${arm.title}, ${load}`, rate: measured.rate, cpu: measured.cpu, samples: root.count, costs: costs(steps, measured.cpu) });
     log(`${name}: ${root.count} stacks, ${Math.round(measured.rate)}/s while they were taken`);
   }
 }

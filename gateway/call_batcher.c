@@ -4,10 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "request_array.h"
 #include "clock.h"
 #include "gateway.h"
+#include "request_array.h"
 #include "statements.h"
+#include "text.h"
 
 #define WAITING_LIMIT 512  /* requests that may wait for their turn; more are refused */
 #define WAIT_LIMIT_MS 2000 /* and for how long */
@@ -61,26 +62,12 @@ struct call_batcher *call_batcher_create(struct database_pool *database, const s
     return batcher;
 }
 
-/* request_create copies the values behind the struct. */
+/* request_create copies the values; NULL when memory is short. */
 static struct batched_request *request_create(const char *const *values, size_t count) {
-    size_t size = sizeof(struct batched_request) + count * sizeof(char *);
-    struct batched_request *request;
-    char *text;
-    size_t i;
+    struct batched_request *request = calloc(1, sizeof(*request) + texts_size(values, count));
 
-    for (i = 0; i < count; i++) {
-        size += values[i] != NULL ? strlen(values[i]) + 1 : 0;
-    }
-    request = calloc(1, size);
-    if (request == NULL) {
-        return NULL;
-    }
-    text = (char *)(request->values + count);
-    for (i = 0; i < count; i++) {
-        if (values[i] != NULL) {
-            request->values[i] = memcpy(text, values[i], strlen(values[i]) + 1);
-            text += strlen(values[i]) + 1;
-        }
+    if (request != NULL) {
+        texts_copy(request->values, values, count);
     }
     return request;
 }

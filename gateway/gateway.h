@@ -9,7 +9,7 @@
 #include "hash_thread.h"
 #include "token.h"
 
-struct call_batcher;
+struct request_batcher;
 struct certificate;
 struct demo_accounts;
 struct http_server;
@@ -23,9 +23,9 @@ struct gateway {
     struct token_cache *token_cache;
     char store_id[16]; /* the shop of this process, as SQL takes it */
     struct database_pool *database;
-    struct database_pool *replica;   /* of DATABASE_READ_URL; NULL: none */
-    struct call_batcher *cart_items; /* what is put into carts */
-    struct call_batcher *checkouts;
+    struct database_pool *replica;      /* of DATABASE_READ_URL; NULL: none */
+    struct request_batcher *cart_items; /* what is put into carts */
+    struct request_batcher *checkouts;
     struct reading_lanes *readings;
     struct hash_thread *hashing;
     struct demo_accounts *demo_accounts;

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "call_batcher.h"
+#include "request_batcher.h"
 #include "certificate.h"
 #include "clock.h"
 #include "demo_accounts.h"
@@ -140,8 +140,8 @@ static const char *start(struct gateway *gateway, char *error, size_t error_size
     if (configuration->database_read_url != NULL) {
         gateway->replica = replica_pool(configuration);
     }
-    gateway->cart_items = call_batcher_create(gateway->database, &add_cart_item_batch);
-    gateway->checkouts = call_batcher_create(gateway->database, &checkout_batch);
+    gateway->cart_items = request_batcher_create(gateway->database, &add_cart_item_batch);
+    gateway->checkouts = request_batcher_create(gateway->database, &checkout_batch);
     gateway->readings = reading_lanes_create(gateway);
     gateway->hashing = hash_thread_start();
     gateway->demo_accounts = demo_accounts_create(gateway);
@@ -189,8 +189,8 @@ static void stop(struct gateway *gateway) {
         event_loop_flush(gateway, FLUSH_LIMIT_MS);
         http_server_stop(gateway->server);
     }
-    call_batcher_free(gateway->cart_items);
-    call_batcher_free(gateway->checkouts);
+    request_batcher_free(gateway->cart_items);
+    request_batcher_free(gateway->checkouts);
     reading_lanes_free(gateway->readings);
     demo_accounts_free(gateway->demo_accounts);
     metrics_free(gateway->metrics);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "call_batcher.h"
+#include "request_batcher.h"
 #include "clock.h"
 #include "problem.h"
 #include "reading.h"
@@ -263,8 +263,8 @@ static void write_replica(FILE *out, const struct gateway *gateway) {
 }
 
 /* write_batcher writes the series of a batcher. noun: what the requests are called, in the names and the help. */
-static void write_batcher(FILE *out, const struct call_batcher *batcher, const char *noun) {
-    struct call_batcher_statistics statistics = call_batcher_statistics_of(batcher);
+static void write_batcher(FILE *out, const struct request_batcher *batcher, const char *noun) {
+    struct request_batcher_statistics statistics = request_batcher_statistics_of(batcher);
     uint64_t count = 0;
     char name[64];
     char help[128];

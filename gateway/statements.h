@@ -4,7 +4,7 @@
 #ifndef SHOP_GATEWAY_STATEMENTS_H
 #define SHOP_GATEWAY_STATEMENTS_H
 
-#include "call_batcher.h"
+#include "request_batcher.h"
 #include "database.h"
 #include "reading.h"
 

@@ -3,8 +3,8 @@
  * many want is locked once for all of them, and they share one flush. Nobody waits to fill a batch: with nothing
  * running, a request goes at once.
  */
-#ifndef SHOP_GATEWAY_CALL_BATCHER_H
-#define SHOP_GATEWAY_CALL_BATCHER_H
+#ifndef SHOP_GATEWAY_REQUEST_BATCHER_H
+#define SHOP_GATEWAY_REQUEST_BATCHER_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -17,7 +17,7 @@
 /* Upper bounds of the size histogram: 1, 2, 4 ... BATCH_MAXIMUM. */
 #define BATCH_BUCKETS 7
 
-struct call_batcher;
+struct request_batcher;
 
 /* The statements of a kind of request. */
 struct batched_statements {
@@ -29,7 +29,7 @@ struct batched_statements {
 /* The answer to one request: a row of answer's result where its outcome is DATABASE_OK. */
 typedef void batch_callback(void *context, const struct database_answer *answer, int row);
 
-struct call_batcher_statistics {
+struct request_batcher_statistics {
     uint64_t sizes[BATCH_BUCKETS]; /* calls with at most 1, 2, 4 ... requests, each counted once */
     uint64_t calls;
     uint64_t requests;       /* in all calls */
@@ -37,27 +37,28 @@ struct call_batcher_statistics {
     int waiting;
 };
 
-/* call_batcher_create makes a batcher over the pool, which must outlive its use but is destroyed before it.
+/* request_batcher_create makes a batcher over the pool, which must outlive its use but is destroyed before it.
  * statements are static data. NULL when memory is short. */
-struct call_batcher *call_batcher_create(struct database_pool *database, const struct batched_statements *statements);
+struct request_batcher *request_batcher_create(struct database_pool *database,
+                                               const struct batched_statements *statements);
 
 /*
- * call_batcher_submit takes one request; values: those of statements->one, copied. The callback is called once: later,
- * or at once with DATABASE_OVERLOADED when too many wait.
+ * request_batcher_submit takes one request; values: those of statements->one, copied. The callback is called once:
+ * later, or at once with DATABASE_OVERLOADED when too many wait.
  */
-void call_batcher_submit(struct call_batcher *batcher, const char *const *values, batch_callback *callback,
-                         void *context);
+void request_batcher_submit(struct request_batcher *batcher, const char *const *values, batch_callback *callback,
+                            void *context);
 
-/* call_batcher_timeout_ms gives the time until call_batcher_process has something to do, -1 for never. */
-int call_batcher_timeout_ms(const struct call_batcher *batcher);
+/* request_batcher_timeout_ms gives the time until request_batcher_process has something to do, -1 for never. */
+int request_batcher_timeout_ms(const struct request_batcher *batcher);
 
-/* call_batcher_process starts and gives up what is due. */
-void call_batcher_process(struct call_batcher *batcher);
+/* request_batcher_process starts and gives up what is due. */
+void request_batcher_process(struct request_batcher *batcher);
 
-/* call_batcher_statistics_of reads the counters. */
-struct call_batcher_statistics call_batcher_statistics_of(const struct call_batcher *batcher);
+/* request_batcher_statistics_of reads the counters. */
+struct request_batcher_statistics request_batcher_statistics_of(const struct request_batcher *batcher);
 
-/* call_batcher_free frees it; the pool is destroyed by then and has answered all. NULL is allowed. */
-void call_batcher_free(struct call_batcher *batcher);
+/* request_batcher_free frees it; the pool is destroyed by then and has answered all. NULL is allowed. */
+void request_batcher_free(struct request_batcher *batcher);
 
 #endif

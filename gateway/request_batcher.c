@@ -1,4 +1,4 @@
-#include "call_batcher.h"
+#include "request_batcher.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@
 
 struct batched_request {
     struct batched_request *next;
-    struct call_batcher *batcher;
+    struct request_batcher *batcher;
     batch_callback *callback;
     void *context;
     int64_t arrived;      /* clock_monotonic_ms */
@@ -35,25 +35,26 @@ struct batched_request {
 
 struct batch_call {
     struct batch_call *next;
-    struct call_batcher *batcher;
+    struct request_batcher *batcher;
     int64_t started;
     size_t count;
     struct batched_request *requests[BATCH_MAXIMUM];
 };
 
-struct call_batcher {
+struct request_batcher {
     struct database_pool *database;
     const struct batched_statements *statements;
     struct batched_request *first, *last; /* waiting, the oldest first */
     struct batch_call *running;
     int running_count;
-    struct call_batcher_statistics statistics;
+    struct request_batcher_statistics statistics;
 };
 
-static void start_calls(struct call_batcher *batcher);
+static void start_calls(struct request_batcher *batcher);
 
-struct call_batcher *call_batcher_create(struct database_pool *database, const struct batched_statements *statements) {
-    struct call_batcher *batcher = calloc(1, sizeof(*batcher));
+struct request_batcher *request_batcher_create(struct database_pool *database,
+                                               const struct batched_statements *statements) {
+    struct request_batcher *batcher = calloc(1, sizeof(*batcher));
 
     if (batcher != NULL) {
         batcher->database = database;
@@ -98,7 +99,7 @@ static void ask_alone(struct batched_request *request) {
 }
 
 /* remove_call takes the call out of those that run. */
-static void remove_call(struct call_batcher *batcher, const struct batch_call *call) {
+static void remove_call(struct request_batcher *batcher, const struct batch_call *call) {
     struct batch_call **link = &batcher->running;
 
     while (*link != call) {
@@ -162,7 +163,7 @@ static void on_answer(void *context, const struct database_answer *answer) {
     free(call);
 }
 
-static void count_call(struct call_batcher *batcher, size_t count) {
+static void count_call(struct request_batcher *batcher, size_t count) {
     size_t bucket = 0;
 
     while ((size_t)1 << bucket < count) {
@@ -174,7 +175,7 @@ static void count_call(struct call_batcher *batcher, size_t count) {
 }
 
 /* take_waiting moves the oldest to the call. */
-static void take_waiting(struct call_batcher *batcher, struct batch_call *call) {
+static void take_waiting(struct request_batcher *batcher, struct batch_call *call) {
     struct batched_request *request = batcher->first;
 
     batcher->first = request->next;
@@ -186,7 +187,7 @@ static void take_waiting(struct call_batcher *batcher, struct batch_call *call) 
 }
 
 /* fill takes as many as one call may hold and writes the text of their array. */
-static void fill(struct call_batcher *batcher, struct batch_call *call, FILE *out) {
+static void fill(struct request_batcher *batcher, struct batch_call *call, FILE *out) {
     request_array_begin(out);
     do {
         take_waiting(batcher, call);
@@ -197,14 +198,14 @@ static void fill(struct call_batcher *batcher, struct batch_call *call, FILE *ou
 }
 
 /* send_one sends a call of a single request. */
-static void send_one(struct call_batcher *batcher, struct batch_call *call) {
+static void send_one(struct request_batcher *batcher, struct batch_call *call) {
     take_waiting(batcher, call);
     database_pool_submit(batcher->database, batcher->statements->one, call->requests[0]->values,
                          DATABASE_CALL_TIMEOUT_MS, on_answer, call);
 }
 
 /* send_many sends a call of several requests. Returns false, with requests in the call or not, when memory is short. */
-static bool send_many(struct call_batcher *batcher, struct batch_call *call) {
+static bool send_many(struct request_batcher *batcher, struct batch_call *call) {
     const char *values[] = {batcher->first->values[0], NULL};
     char *text = NULL;
     size_t size = 0;
@@ -235,7 +236,7 @@ static void abandon_call(struct batch_call *call) {
 }
 
 /* start_call sends what waits, or as much of it as fits. */
-static void start_call(struct call_batcher *batcher, int64_t now) {
+static void start_call(struct request_batcher *batcher, int64_t now) {
     struct batch_call *call = calloc(1, sizeof(*call));
 
     if (call == NULL) {
@@ -256,7 +257,7 @@ static void start_call(struct call_batcher *batcher, int64_t now) {
 }
 
 /* may_start tells whether a call may be sent: none runs, or only such that wait for somebody's lock. */
-static bool may_start(const struct call_batcher *batcher, int64_t now) {
+static bool may_start(const struct request_batcher *batcher, int64_t now) {
     const struct batch_call *call;
 
     for (call = batcher->running; call != NULL; call = call->next) {
@@ -267,7 +268,7 @@ static bool may_start(const struct call_batcher *batcher, int64_t now) {
     return batcher->running_count < MOST_RUNNING;
 }
 
-static void start_calls(struct call_batcher *batcher) {
+static void start_calls(struct request_batcher *batcher) {
     int64_t now = clock_monotonic_ms();
 
     if (batcher->first != NULL && may_start(batcher, now)) {
@@ -275,8 +276,8 @@ static void start_calls(struct call_batcher *batcher) {
     }
 }
 
-void call_batcher_submit(struct call_batcher *batcher, const char *const *values, batch_callback *callback,
-                         void *context) {
+void request_batcher_submit(struct request_batcher *batcher, const char *const *values, batch_callback *callback,
+                            void *context) {
     struct batched_request *request;
 
     if (batcher->statistics.waiting >= WAITING_LIMIT) {
@@ -302,7 +303,7 @@ void call_batcher_submit(struct call_batcher *batcher, const char *const *values
     start_calls(batcher);
 }
 
-int call_batcher_timeout_ms(const struct call_batcher *batcher) {
+int request_batcher_timeout_ms(const struct request_batcher *batcher) {
     const struct batch_call *call;
     int64_t now = clock_monotonic_ms();
     int64_t next;
@@ -321,7 +322,7 @@ int call_batcher_timeout_ms(const struct call_batcher *batcher) {
     return clock_remaining_ms(next, now);
 }
 
-void call_batcher_process(struct call_batcher *batcher) {
+void request_batcher_process(struct request_batcher *batcher) {
     int64_t now = clock_monotonic_ms();
 
     start_calls(batcher);
@@ -334,10 +335,10 @@ void call_batcher_process(struct call_batcher *batcher) {
     }
 }
 
-struct call_batcher_statistics call_batcher_statistics_of(const struct call_batcher *batcher) {
+struct request_batcher_statistics request_batcher_statistics_of(const struct request_batcher *batcher) {
     return batcher->statistics;
 }
 
-void call_batcher_free(struct call_batcher *batcher) {
+void request_batcher_free(struct request_batcher *batcher) {
     free(batcher);
 }

@@ -1,45 +1,42 @@
 /*
- * Outcomes of payments on their way into the database, several in one call and one commit. An outcome that finds no
- * call under way goes at once and alone; those that come while calls are under way wait for their end and then go
- * together. So an idle poller adds no delay, and a busy one pays for one commit per batch.
+ * Calls of one function of the database, several in one call and one commit: the outcomes of payments, the messages of
+ * intake orders. A call that finds none under way goes at once and alone; those that come while calls are under way
+ * wait for their end and then go together. So an idle poller adds no delay, and a busy one pays for one commit per
+ * batch.
  */
-#ifndef SHOP_POLLER_SETTLEMENT_BATCHER_H
-#define SHOP_POLLER_SETTLEMENT_BATCHER_H
-
-#include <stdbool.h>
-#include <stdint.h>
+#ifndef SHOP_POLLER_CALL_BATCHER_H
+#define SHOP_POLLER_CALL_BATCHER_H
 
 #include "database.h"
 
-struct settlement_batcher;
+/* Most values of a call, besides the store. */
+#define CALL_BATCHER_VALUES 5
 
-/* One outcome; the texts are copied. */
-struct settlement_outcome {
-    int64_t order_id;
-    bool paid;
-    const char *reason;
-    const char *request_id; /* NULL where unknown */
-    int64_t outbox_id;      /* the outbox row to mark delivered in the same commit; 0: none */
-    int timeout_ms;         /* from now, as for database_pool_submit */
-};
-
-/* settlement_batcher_create makes a batcher of one store; the pool has to outlive it. */
-struct settlement_batcher *settlement_batcher_create(struct database_pool *pool, long store_id);
-
-/* settlement_batcher_destroy drops what is under way without calling back. NULL is allowed. */
-void settlement_batcher_destroy(struct settlement_batcher *batcher);
+struct call_batcher;
 
 /*
- * settlement_batcher_submit sends an outcome. callback is called exactly once, never inside this function, with an
- * answer like one of the statement settle_payment: its first row holds result and order_status of this order. When a
- * batch fails for another reason than the database being away, each of its outcomes is sent once more, alone, so that
- * no order suffers for another one.
+ * call_batcher_create makes a batcher of one store; the pool has to outlive it.
+ * one: the statement for one call; its first parameter is the store, at most CALL_BATCHER_VALUES others follow.
+ * many: the statement for several calls, with an array in the place of each other parameter. It answers one row for
+ * each call, in their order; the first column is NULL where a call was left out and is to be made alone.
  */
-void settlement_batcher_submit(struct settlement_batcher *batcher, const struct settlement_outcome *outcome,
-                               database_callback *callback, void *context);
+struct call_batcher *call_batcher_create(struct database_pool *pool, long store_id,
+                                         const struct database_statement *one, const struct database_statement *many);
 
-/* settlement_batcher_cancel drops the callbacks of all outcomes that were submitted with this context; what was sent
- * may still be committed. */
-void settlement_batcher_cancel(struct settlement_batcher *batcher, const void *context);
+/* call_batcher_destroy drops what is under way without calling back. NULL is allowed. */
+void call_batcher_destroy(struct call_batcher *batcher);
+
+/*
+ * call_batcher_submit sends a call. values: the parameters after the store, as texts or NULLs; copied. timeout_ms: from
+ * now, as for database_pool_submit. callback is called exactly once, never inside this function, with an answer like
+ * one of the statement for one call. When a batch fails for another reason than the database being away, each of its
+ * calls is sent once more, alone, so that none suffers for another one.
+ */
+void call_batcher_submit(struct call_batcher *batcher, const char *const *values, int timeout_ms,
+                         database_callback *callback, void *context);
+
+/* call_batcher_cancel drops the callbacks of all calls that were submitted with this context; what was sent may still
+ * be committed. */
+void call_batcher_cancel(struct call_batcher *batcher, const void *context);
 
 #endif

@@ -18,7 +18,7 @@
 #define LARGEST_BATCH 64
 
 /* Most bytes of values in a batch of several calls: a message may have megabytes. */
-#define FULL_BATCH_BYTES (1024 * 1024)
+#define FULL_BATCH_BYTES ((size_t)1024 * 1024)
 
 struct entry {
     struct list_place place;
@@ -306,7 +306,8 @@ static void send_again(struct call_batcher *batcher, struct entry *entry) {
     list_prepend(&batcher->line, &entry->place);
 }
 
-/* answer_entry decides about one entry of a batch. */
+/* answer_entry decides about one entry of a batch. Where the batch failed, another one of it may be to blame; where the
+ * entry has no row, somebody else is at its order. */
 static void answer_entry(struct entry *entry, const struct database_answer *answer, size_t count, int row) {
     bool in_doubt = answer->outcome == DATABASE_OK || database_verdict_of(answer) == DATABASE_REFUSED;
     bool has_row =
@@ -315,8 +316,7 @@ static void answer_entry(struct entry *entry, const struct database_answer *answ
     if (count > 1 && has_row) {
         finish_with_row(entry, answer, row);
     } else if (count > 1 && in_doubt) {
-        send_again(entry->batcher,
-                   entry); /* another one of the batch may be to blame, or somebody else is at its order */
+        send_again(entry->batcher, entry);
     } else {
         finish(entry, answer);
     }

@@ -184,12 +184,10 @@ function otherTable(records) {
         .join('; '),
     ],
   ]);
-  add('settlements', (chosen) => [
-    [
-      'Settlements, embedded queue',
-      `${middle(chosen, (record) => record.rate)}/s, CPU of one: poller ${middle(chosen, (record) => record.cpu.poller)} µs, backends ${middle(chosen, (record) => record.cpu.backends)} µs`,
-    ],
-  ]);
+  const work = (chosen) =>
+    `${middle(chosen, (record) => record.rate)}/s, CPU of one: poller ${middle(chosen, (record) => record.cpu.poller)} µs, backends ${middle(chosen, (record) => record.cpu.backends)} µs`;
+  add('settlements', (chosen) => [['Settlements, embedded queue', work(chosen)]]);
+  add('intake', (chosen) => [['Intake orders processed, embedded queue', work(chosen)]]);
   add('settlements-sqs', (chosen) => [
     ['Settlements through the queue server', `${middle(chosen, (record) => record.rate)}/s`],
   ]);

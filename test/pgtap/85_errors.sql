@@ -52,6 +52,8 @@ FROM (VALUES
     ($$ingest_order(STORE, '{"order_id": "ORD-1", "customer_id": "c", "total_amount": 1,
         "items": [{"product_id": "p", "quantity": 1, "price": 1}], "created_at": "2024-01-01T00:00:00"}', NULL,
             NULL)$$, true),
+    ($$ingest_orders(STORE, ARRAY['{"order_id": "ORD-2", "customer_id": "c", "total_amount": 1,
+        "items": [{"product_id": "p", "quantity": 1, "price": 1}]}'], NULL, NULL)$$, true),
     ($$get_intake_order(STORE, 'ORD-1', NULL)$$, false),
     ('list_intake_orders(STORE, 1, 10, NULL, NULL)', false),
     ('list_all_orders(STORE, NULL, NULL, 10, NULL)', false),

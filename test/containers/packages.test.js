@@ -83,7 +83,7 @@ describe('Debian packages', () => {
     await inside(
       system,
       `apt-get -qq -y install --no-install-recommends systemd man-db >/srv/apt.log 2>&1 || { cat /srv/apt.log; exit 1; }
-       faultless() { test -z "$(systemd-analyze verify "$1" 2>&1 | tee /dev/stderr)"; }
+       faultless() { said=$(systemd-analyze verify "$1" 2>&1) || true; echo "$said" >&2; test -z "$said"; }
        closed() { systemd-analyze security --offline=true --threshold=20 "$1" >/srv/security.log; }
        for unit in ${units.join(' ')}; do
          faultless "$unit"

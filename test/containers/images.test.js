@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { parseAllDocuments } from 'yaml';
-import { buildBase, buildImages, Containers, environment, imageSize, openStorage, prefix, removeStorage } from '../lib/containers.js';
+import { buildBase, buildImages, Containers, environment, imageSize, openStorage, prefix, readOnly, removeStorage } from '../lib/containers.js';
 import { PrivateNetwork } from '../lib/private_network.js';
 import { purchase } from '../lib/purchase.js';
 import { root, scratch } from '../lib/settings.js';
@@ -100,7 +100,7 @@ describe('container images', { skip: reasons.run }, () => {
   });
 
   test('the database starts from an empty volume', async () => {
-    database = await containers.start('database', { POSTGRES_PASSWORD: 'super' });
+    database = await containers.start('database', { POSTGRES_PASSWORD: 'super' }, '--tmpfs', '/tmp');
     await containers.healthy(database);
   });
 
@@ -121,7 +121,9 @@ describe('container images', { skip: reasons.run }, () => {
       assert.match(status, /^Uid:\s+1001\s+1001\s+1001\s+1001$/m);
       for (const set of ['Prm', 'Eff', 'Bnd', 'Amb']) assert.match(status, new RegExp(`^Cap${set}:\\s+0{16}$`, 'm'));
       assert.match(status, /^NoNewPrivs:\s+1$/m);
-      await assert.rejects(containers.podman('exec', id, 'touch', '/usr/local/bin/planted'), /Read-only file system/);
+      for (const place of ['/usr/local/bin/planted', '/tmp/planted', '/run/planted', '/var/tmp/planted']) {
+        await assert.rejects(containers.podman('exec', id, 'touch', place), /Read-only file system/);
+      }
     }
     assert.match(await containers.podman('exec', gateway, 'grep', '^shop:', '/etc/passwd'), /\/usr\/sbin\/nologin$/);
   });
@@ -170,7 +172,7 @@ describe('compose.yml', { skip: reasons.compose }, () => {
 
   /** podman-compose with its files; it fails with what a container could not be started for. */
   async function compose(...args) {
-    const { stdout, stderr } = await network.run('podman-compose', ['--project-name', 'shop', ...args], { cwd: folder, env: environment });
+    const { stdout, stderr } = await network.run('podman-compose', ['--project-name', 'shop', `--podman-run-args=${readOnly[1]}`, ...args], { cwd: folder, env: environment });
     assert.doesNotMatch(stdout + stderr, /^exit code: [^0]/m, stdout + stderr);
   }
 

@@ -1,7 +1,7 @@
 // What ships beside the programs names only what exists: variables, metrics, runbook sections, settings.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -10,7 +10,7 @@ import { fencedBlocks } from '../lib/markdown.js';
 import { Poller } from '../lib/poller.js';
 import { freePort } from '../lib/ports.js';
 import { QueueServer } from '../lib/queue.js';
-import { gatewayProgram, pollerProgram, root } from '../lib/settings.js';
+import { gatewayProgram, pollerProgram, root, scratch } from '../lib/settings.js';
 import { openShop } from '../lib/shop.js';
 import { eventually } from '../lib/wait.js';
 
@@ -152,6 +152,21 @@ describe('alerts and dashboard', () => {
     const all = (await rules()).map(({ alert }) => alert).sort();
     assert.deepEqual(named(({ exp_alerts: expected }) => expected.length > 0), all);
     assert.deepEqual(named(({ exp_alerts: expected }) => expected.length === 0), all);
+  });
+
+  test("Prometheus understands each of the dashboard's expressions", async () => {
+    const dashboard = JSON.parse(await read('contrib/grafana/pg_shop.json'));
+    const expressions = [...dashboard.panels, ...dashboard.annotations.list].flatMap((part) => [part, ...(part.targets ?? [])]).map(({ expr }) => expr).filter(Boolean);
+    assert.ok(expressions.length > 20);
+    const check = async (all) => {
+      // Rules are what promtool reads expressions from; JSON is YAML.
+      const rules = all.map((expr, number) => ({ record: `expression_${number}`, expr: expr.replaceAll('$__rate_interval', '5m') }));
+      const file = join(scratch, 'dashboard.yml');
+      await writeFile(file, JSON.stringify({ groups: [{ name: 'dashboard', rules }] }));
+      return run('promtool', ['check', 'rules', file]);
+    };
+    await check(expressions);
+    await assert.rejects(check([...expressions, 'sum by (']));
   });
 
   test('the alerts fire and keep quiet as they should', async () => {

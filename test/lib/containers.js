@@ -14,7 +14,10 @@ const folder = join(scratch, 'containers');
 /** What the images' names begin with: the names that compose.yml and the manifests know. */
 export const prefix = 'localhost/pg_shop-';
 
-const withoutRights = ['--network', 'host', '--read-only', '--cap-drop', 'all', '--security-opt', 'no-new-privileges'];
+/** podman would mount writable folders into a read-only container, which docker does not. */
+export const readOnly = ['--read-only', '--read-only-tmpfs=false'];
+
+const withoutRights = ['--network', 'host', ...readOnly, '--cap-drop', 'all', '--security-opt', 'no-new-privileges'];
 
 /** Variables of podman, buildah and podman-compose that make them use the folder. */
 export const environment = {
@@ -98,9 +101,9 @@ export class Containers {
     return (await this.network.run('podman', args, { env: environment })).stdout.trim();
   }
 
-  /** Starts a container without rights, with these variables; gives its id. */
-  async start(image, variables) {
-    const id = await this.podman('run', '--detach', ...withoutRights, ...given(variables), prefix + image);
+  /** Starts a container without rights, with these variables and further options of podman; gives its id. */
+  async start(image, variables, ...options) {
+    const id = await this.podman('run', '--detach', ...withoutRights, ...given(variables), ...options, prefix + image);
     this.started.push(id);
     return id;
   }

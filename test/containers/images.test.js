@@ -44,7 +44,7 @@ async function canConnect() {
 
 const reasons = { run: await obstacle(canRun) };
 const told = new Set();
-reasons.queue = reasons.run ?? (await obstacle(() => run('npm', ['ping', '--fetch-retries=0', '--fetch-timeout=20000'])));
+reasons.queue = reasons.run ?? (await obstacle(() => run('npm', ['ping', '--silent', '--fetch-retries=0', '--fetch-timeout=20000'])));
 reasons.connect = reasons.run ?? (await obstacle(canConnect));
 reasons.compose = reasons.connect ?? (await obstacle(() => run('podman-compose', ['version'])));
 for (const [what, reason] of [

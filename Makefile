@@ -9,7 +9,7 @@ VERSION := $(shell sed -n 's/^ *"version": *"\([0-9][^"]*\)",*$$/\1/p' META.json
 .DEFAULT_GOAL := all
 
 .PHONY: help all extension common gateway poller install install-extension install-programs demo up down check check-quick check-faults \
-        lint check-version bench bench-quick bench-growth bench-soak bench-report format docs docker deb dist sbom clean
+        lint check-version bench bench-quick bench-growth bench-soak bench-profile bench-report format docs docker deb dist sbom clean
 
 help:
 	@echo 'make demo              start everything and walk through a purchase with curl'
@@ -18,7 +18,8 @@ help:
 	@echo 'make install           extension into the server of PG_CONFIG, programs into $$(PREFIX)/bin'
 	@echo 'make check             every test; make check-quick: the fast ones; make lint: only the linters'
 	@echo 'make bench             measure how fast it is, and write docs/performance.md (bench/run tells the variables)'
-	@echo 'make bench-quick       the same shortly; make bench-growth, bench-soak: many orders, a long time'
+	@echo 'make bench-quick       the same shortly; make bench-growth, bench-soak: many orders, a long time;'
+	@echo '                       make bench-profile: where the CPU goes'
 	@echo 'make check-faults      break one thing after another under load, FAULT_ROUNDS=1 times, and write docs/reliability.md'
 	@echo 'make check-version     compare every place that names the version with META.json'
 	@echo 'make format            clang-format on all C files'
@@ -97,6 +98,10 @@ bench-growth:
 bench-soak:
 	@scripts/install-dependencies bench
 	@bench/run soak
+
+bench-profile:
+	@scripts/install-dependencies bench
+	@bench/run profile
 
 bench-report:
 	@scripts/install-dependencies bench

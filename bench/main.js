@@ -5,6 +5,7 @@ import { closeDatabase, installArms, openDatabase, reset } from './lib/database.
 import { figures, queueFigures } from './lib/figures.js';
 import { runGrowth } from './lib/growth.js';
 import { describeMachine } from './lib/machine.js';
+import { runProfile } from './lib/profile.js';
 import { writeReport } from './lib/report.js';
 import { beginResults } from './lib/results.js';
 import { settings } from './lib/settings.js';
@@ -90,6 +91,7 @@ async function main() {
     await installArms();
     if (settings.mode === 'growth') await runGrowth(beginResults('growth', await describeMachine()), log);
     else if (settings.mode === 'soak') await runSoak(beginResults('soak', await describeMachine()), log);
+    else if (settings.mode === 'profile') await runProfile(beginResults('profile', await describeMachine()), log);
     else await runArms();
     await closeDatabase();
   }

@@ -8,30 +8,11 @@
 
 struct database_call *database_call_create(const struct database_statement *statement, const char *const *values) {
     size_t count = (size_t)statement->parameter_count;
-    size_t size = sizeof(struct database_call) + count * sizeof(char *);
-    struct database_call *call;
-    char *text;
-    size_t i;
+    struct database_call *call = calloc(1, sizeof(*call) + texts_size(values, count));
 
-    for (i = 0; i < count; i++) {
-        size += values[i] != NULL ? strlen(values[i]) + 1 : 0;
-    }
-    call = calloc(1, size);
-    if (call == NULL) {
-        return NULL;
-    }
-    call->statement = statement;
-    text = (char *)(call->values + count);
-    for (i = 0; i < count; i++) {
-        size_t length;
-
-        if (values[i] == NULL) {
-            continue;
-        }
-        length = strlen(values[i]) + 1;
-        memcpy(text, values[i], length);
-        call->values[i] = text;
-        text += length;
+    if (call != NULL) {
+        call->statement = statement;
+        texts_copy(call->values, values, count);
     }
     return call;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 bool text_to_int64(const char *text, int64_t minimum, int64_t maximum, int64_t *out) {
     const char *digits = *text == '-' ? text + 1 : text;
@@ -100,5 +101,27 @@ void text_replace_bad_utf8(char *text, size_t size) {
             length = 1;
         }
         at += length;
+    }
+}
+
+size_t texts_size(const char *const *texts, size_t count) {
+    size_t size = count * sizeof(char *);
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        size += texts[i] != NULL ? strlen(texts[i]) + 1 : 0;
+    }
+    return size;
+}
+
+void texts_copy(const char **place, const char *const *texts, size_t count) {
+    char *end = (char *)(place + count);
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        size_t size = texts[i] != NULL ? strlen(texts[i]) + 1 : 0;
+
+        place[i] = texts[i] != NULL ? memcpy(end, texts[i], size) : NULL;
+        end += size;
     }
 }

@@ -1,5 +1,5 @@
 /*
- * Strict reading of text that came from outside.
+ * Text: strict reading of what came from outside, and copies of many in one block.
  */
 #ifndef SHOP_COMMON_TEXT_H
 #define SHOP_COMMON_TEXT_H
@@ -26,5 +26,14 @@ bool text_is_utf8(const char *text, size_t size);
 /* text_replace_bad_utf8 overwrites each byte that is no part of well-formed UTF-8 by '?', so that any text can be put
  * into JSON. */
 void text_replace_bad_utf8(char *text, size_t size);
+
+/* texts_size gives the bytes of a copy of count texts by texts_copy: the pointers, and the texts that are not NULL. */
+size_t texts_size(const char *const *texts, size_t count);
+
+/*
+ * texts_copy copies count texts into one block: place is the array of their pointers, with room for texts_size bytes
+ * from its beginning on; the texts themselves follow the pointers. NULL stays NULL.
+ */
+void texts_copy(const char **place, const char *const *texts, size_t count);
 
 #endif

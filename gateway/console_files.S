@@ -1,5 +1,9 @@
 /* The console's files in the program: of each its bytes, its entity tag (quotes included, with a NUL) and its size. */
 
+#ifdef __CET__
+#include <cet.h> /* as in embedded.S */
+#endif
+
         .section .rodata
 
         .macro embed symbol, name

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "certificate.h"
-#include "checkout_batcher.h"
+#include "request_batcher.h"
 #include "clock.h"
 #include "demo_accounts.h"
 #include "gateway.h"
@@ -64,7 +64,8 @@ static int next_timeout(const struct event_loop *loop) {
         timeout = sooner(timeout, database_pool_timeout_ms(gateway->replica));
     }
     timeout = sooner(timeout, http_server_timeout_ms(gateway->metrics_server));
-    timeout = sooner(timeout, checkout_batcher_timeout_ms(gateway->checkouts));
+    timeout = sooner(timeout, request_batcher_timeout_ms(gateway->cart_items));
+    timeout = sooner(timeout, request_batcher_timeout_ms(gateway->checkouts));
     timeout = sooner(timeout, reading_lanes_timeout_ms(gateway->readings));
     timeout = sooner(timeout, demo_accounts_timeout_ms(gateway->demo_accounts));
     if (loop->stop_at != 0) {
@@ -161,7 +162,8 @@ static void turn(struct event_loop *loop) {
                               loop->replica_count);
     }
     database_pool_process(gateway->database, loop->entries + FIXED_ENTRIES, loop->database_count);
-    checkout_batcher_process(gateway->checkouts);
+    request_batcher_process(gateway->cart_items);
+    request_batcher_process(gateway->checkouts);
     reading_lanes_process(gateway->readings);
     demo_accounts_process(gateway->demo_accounts);
     http_server_run(gateway->server);

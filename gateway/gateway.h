@@ -9,8 +9,8 @@
 #include "hash_thread.h"
 #include "token.h"
 
+struct request_batcher;
 struct certificate;
-struct checkout_batcher;
 struct demo_accounts;
 struct http_server;
 struct metrics;
@@ -23,8 +23,9 @@ struct gateway {
     struct token_cache *token_cache;
     char store_id[16]; /* the shop of this process, as SQL takes it */
     struct database_pool *database;
-    struct database_pool *replica; /* of DATABASE_READ_URL; NULL: none */
-    struct checkout_batcher *checkouts;
+    struct database_pool *replica;      /* of DATABASE_READ_URL; NULL: none */
+    struct request_batcher *cart_items; /* what is put into carts */
+    struct request_batcher *checkouts;
     struct reading_lanes *readings;
     struct hash_thread *hashing;
     struct demo_accounts *demo_accounts;

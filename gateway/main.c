@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "request_batcher.h"
 #include "certificate.h"
-#include "checkout_batcher.h"
 #include "clock.h"
 #include "demo_accounts.h"
 #include "event_loop.h"
@@ -20,8 +20,9 @@
 #include "metrics.h"
 #include "reading.h"
 #include "ready_probe.h"
-#include "token_cache.h"
 #include "routes.h"
+#include "statements.h"
+#include "token_cache.h"
 #include "version.h"
 
 #define EXIT_CONFIGURATION 2
@@ -139,7 +140,8 @@ static const char *start(struct gateway *gateway, char *error, size_t error_size
     if (configuration->database_read_url != NULL) {
         gateway->replica = replica_pool(configuration);
     }
-    gateway->checkouts = checkout_batcher_create(gateway->database, gateway->store_id);
+    gateway->cart_items = request_batcher_create(gateway->database, &add_cart_item_batch);
+    gateway->checkouts = request_batcher_create(gateway->database, &checkout_batch);
     gateway->readings = reading_lanes_create(gateway);
     gateway->hashing = hash_thread_start();
     gateway->demo_accounts = demo_accounts_create(gateway);
@@ -148,8 +150,8 @@ static const char *start(struct gateway *gateway, char *error, size_t error_size
         close(listener);
     }
     if (gateway->token_cache == NULL || gateway->metrics == NULL || gateway->database == NULL ||
-        gateway->checkouts == NULL || gateway->readings == NULL || gateway->hashing == NULL ||
-        gateway->demo_accounts == NULL || gateway->server == NULL ||
+        gateway->cart_items == NULL || gateway->checkouts == NULL || gateway->readings == NULL ||
+        gateway->hashing == NULL || gateway->demo_accounts == NULL || gateway->server == NULL ||
         (gateway->replica == NULL && configuration->database_read_url != NULL)) {
         return "the server could not be started";
     }
@@ -187,7 +189,8 @@ static void stop(struct gateway *gateway) {
         event_loop_flush(gateway, FLUSH_LIMIT_MS);
         http_server_stop(gateway->server);
     }
-    checkout_batcher_free(gateway->checkouts);
+    request_batcher_free(gateway->cart_items);
+    request_batcher_free(gateway->checkouts);
     reading_lanes_free(gateway->readings);
     demo_accounts_free(gateway->demo_accounts);
     metrics_free(gateway->metrics);

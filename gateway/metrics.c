@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "checkout_batcher.h"
+#include "request_batcher.h"
 #include "clock.h"
 #include "problem.h"
 #include "reading.h"
@@ -262,25 +262,33 @@ static void write_replica(FILE *out, const struct gateway *gateway) {
                 "Reads that the replica could not answer, or not find, and that the primary was asked for.");
 }
 
-static void write_checkouts(FILE *out, const struct gateway *gateway) {
-    struct checkout_batcher_statistics checkouts = checkout_batcher_statistics_of(gateway->checkouts);
+/* write_batcher writes the series of a batcher. noun: what the requests are called, in the names and the help. */
+static void write_batcher(FILE *out, const struct request_batcher *batcher, const char *noun) {
+    struct request_batcher_statistics statistics = request_batcher_statistics_of(batcher);
     uint64_t count = 0;
+    char name[64];
+    char help[128];
     size_t i;
 
-    write_head(out, "checkout_batch_size", "histogram", "Checkouts that went to the database in one call.");
-    for (i = 0; i < CHECKOUT_BATCH_BUCKETS; i++) {
-        count += checkouts.sizes[i];
-        fprintf(out, "shop_gateway_checkout_batch_size_bucket{le=\"%d\"} %llu\n", 1 << i, (unsigned long long)count);
+    snprintf(name, sizeof(name), "%s_batch_size", noun);
+    snprintf(help, sizeof(help), "Requests (%ss) that went to the database in one call.", noun);
+    write_head(out, name, "histogram", help);
+    for (i = 0; i < BATCH_BUCKETS; i++) {
+        count += statistics.sizes[i];
+        fprintf(out, "shop_gateway_%s_bucket{le=\"%d\"} %llu\n", name, 1 << i, (unsigned long long)count);
     }
     fprintf(out,
-            "shop_gateway_checkout_batch_size_bucket{le=\"+Inf\"} %llu\nshop_gateway_checkout_batch_size_sum %llu\n"
-            "shop_gateway_checkout_batch_size_count %llu\n",
-            (unsigned long long)checkouts.calls, (unsigned long long)checkouts.requests,
-            (unsigned long long)checkouts.calls);
-    write_value(out, "checkouts_repeated_alone_total", "counter", checkouts.repeated_alone,
-                "Checkouts that their batch left undecided and that were sent again alone.");
-    write_value(out, "checkouts_waiting", "gauge", (uint64_t)checkouts.waiting,
-                "Checkouts that wait for the next call.");
+            "shop_gateway_%s_bucket{le=\"+Inf\"} %llu\nshop_gateway_%s_sum %llu\n"
+            "shop_gateway_%s_count %llu\n",
+            name, (unsigned long long)statistics.calls, name, (unsigned long long)statistics.requests, name,
+            (unsigned long long)statistics.calls);
+    snprintf(name, sizeof(name), "%ss_repeated_alone_total", noun);
+    snprintf(help, sizeof(help), "Requests (%ss) that their batch left undecided and that were sent again alone.",
+             noun);
+    write_value(out, name, "counter", statistics.repeated_alone, help);
+    snprintf(name, sizeof(name), "%ss_waiting", noun);
+    snprintf(help, sizeof(help), "Requests (%ss) that wait for the next call.", noun);
+    write_value(out, name, "gauge", (uint64_t)statistics.waiting, help);
 }
 
 static void write_all(FILE *out, const struct gateway *gateway) {
@@ -297,7 +305,8 @@ static void write_all(FILE *out, const struct gateway *gateway) {
     write_refusals(out, metrics);
     write_value(out, "idempotent_replays_total", "counter", metrics->replays,
                 "Answers that were stored answers to an earlier request with the same Idempotency-Key.");
-    write_checkouts(out, gateway);
+    write_batcher(out, gateway->cart_items, "cart_item");
+    write_batcher(out, gateway->checkouts, "checkout");
     write_database(out, gateway);
     write_replica(out, gateway);
     write_value(out, "reads_waiting", "gauge", (uint64_t)reading_lanes_waiting(gateway->readings),

@@ -8,6 +8,7 @@
 #include "gateway.h"
 #include "metrics.h"
 #include "statements.h"
+#include "text.h"
 
 /* After this time the primary is asked. */
 #define REPLICA_TIMEOUT_MS 2000
@@ -74,24 +75,10 @@ struct reading_lanes *reading_lanes_create(struct gateway *gateway) {
 /* reading_create copies the values; NULL when memory is short. */
 static struct reading *reading_create(const struct database_statement *statement, const char *const *values) {
     size_t count = (size_t)statement->parameter_count;
-    size_t size = sizeof(struct reading) + count * sizeof(char *);
-    struct reading *reading;
-    char *text;
-    size_t i;
+    struct reading *reading = calloc(1, sizeof(*reading) + texts_size(values, count));
 
-    for (i = 0; i < count; i++) {
-        size += values[i] != NULL ? strlen(values[i]) + 1 : 0;
-    }
-    reading = calloc(1, size);
-    if (reading == NULL) {
-        return NULL;
-    }
-    text = (char *)(reading->values + count);
-    for (i = 0; i < count; i++) {
-        if (values[i] != NULL) {
-            reading->values[i] = memcpy(text, values[i], strlen(values[i]) + 1);
-            text += strlen(values[i]) + 1;
-        }
+    if (reading != NULL) {
+        texts_copy(reading->values, values, count);
     }
     return reading;
 }

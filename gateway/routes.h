@@ -22,6 +22,9 @@ enum route_body {
     BODY_RAW,      /* kept as it comes; the handler reads it */
 };
 
+/* Which batcher of the gateway takes the route's calls. */
+enum batch_kind { NOT_BATCHED, BATCHED_CART_ITEMS, BATCHED_CHECKOUTS };
+
 struct reading_statements;
 struct request;
 
@@ -38,7 +41,7 @@ struct route {
     const struct database_statement *statement;       /* answers with a shop.response */
     const struct database_statement *keyed_statement; /* instead, where an Idempotency-Key makes the call repeatable */
     const struct reading_statements *reading;         /* instead of statement: a read that may be a moment behind */
-    bool batched;                                     /* the statement is checkout_statement: several go as one call */
+    enum batch_kind batched;                          /* instead of statement: several go as one call */
     int timeout_ms;                                   /* of the call; 0: DATABASE_CALL_TIMEOUT_MS */
     const char *log_event;                            /* written when the call succeeds, or NULL */
     struct argument arguments[ARGUMENTS_MAXIMUM];

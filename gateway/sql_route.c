@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "checkout_batcher.h"
+#include "request_batcher.h"
 #include "errmap.h"
 #include "log.h"
 #include "problem.h"
@@ -122,6 +122,11 @@ void sql_route_submit(struct request *request, const char *const *values) {
                          on_answer, request);
 }
 
+/* batcher_of gives the batcher that takes the calls of the request's route. */
+static struct request_batcher *batcher_of(const struct request *request) {
+    return request->route->batched == BATCHED_CHECKOUTS ? request->gateway->checkouts : request->gateway->cart_items;
+}
+
 void sql_route_call(struct request *request) {
     const struct route *route = request->route;
     const struct database_statement *statement = statement_of(request);
@@ -131,8 +136,8 @@ void sql_route_call(struct request *request) {
 
     if (refused != NULL) {
         refuse_type(request, refused);
-    } else if (route->batched) {
-        checkout_batcher_submit(request->gateway->checkouts, values.values, on_row, request);
+    } else if (route->batched != NOT_BATCHED) {
+        request_batcher_submit(batcher_of(request), values.values, on_row, request);
     } else if (route->reading != NULL) {
         reading_submit(request->gateway->readings, route->reading, values.values, timeout_of(route), on_row, request);
     } else {

@@ -107,6 +107,19 @@ const struct database_statement verify_statement = {
     " FROM shop.verify($1::pg_catalog.int4)",
     1, true};
 
+/* BATCH selects from a function that answers an array of requests, a row for each in their order. Not repeatable as a
+ * whole: after a loss each request is repeated alone, where that does no harm. */
+#define BATCH(function, type)                                                                                          \
+    "SELECT " RESPONSE_COLUMNS " FROM shop." function "($1::pg_catalog.int4, $2::shop." type "[])"
+
+static const struct database_statement add_cart_items_statement = {
+    "add_cart_items", BATCH("add_cart_items", "cart_item_request"), 2, false};
+static const struct database_statement checkout_batch_statement = {
+    "checkout_batch", BATCH("checkout_batch", "checkout_request"), 2, false};
+
+const struct batched_statements add_cart_item_batch = {&add_cart_item_statement, &add_cart_items_statement};
+const struct batched_statements checkout_batch = {&checkout_statement, &checkout_batch_statement};
+
 /* MANY selects from a function once for each element of a JSON array, in the array's order; ELEMENT is a value of it.
  */
 #define MANY(function, arguments)                                                                                      \

@@ -4,6 +4,7 @@
 #ifndef SHOP_GATEWAY_STATEMENTS_H
 #define SHOP_GATEWAY_STATEMENTS_H
 
+#include "request_batcher.h"
 #include "database.h"
 #include "reading.h"
 
@@ -55,6 +56,10 @@ extern const struct database_statement redrive_statement;
 extern const struct database_statement discard_statement;
 
 extern const struct database_statement receive_payment_event_statement;
+
+/* Requests that go together as one call. */
+extern const struct batched_statements add_cart_item_batch;
+extern const struct batched_statements checkout_batch;
 
 /* Reads that may be a moment behind. */
 extern const struct reading_statements list_products_reading;

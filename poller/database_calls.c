@@ -75,6 +75,13 @@ const struct database_statement ingest_order_statement = {
     " FROM shop.ingest_order($1::pg_catalog.int4, $2::pg_catalog.text, $3::pg_catalog.text, $4::pg_catalog.int8)",
     4, true};
 
+const struct database_statement ingest_orders_statement = {
+    "ingest_orders",
+    "SELECT result::pg_catalog.text, order_status::pg_catalog.text, detail::pg_catalog.text"
+    " FROM shop.ingest_orders($1::pg_catalog.int4, $2::pg_catalog.text[], $3::pg_catalog.text[],"
+    " $4::pg_catalog.int8[])",
+    4, true};
+
 const struct database_statement report_poller_statement = {
     "report_poller",
     "SELECT shop.report_poller($1::pg_catalog.int4, $2::pg_catalog.text, $3::pg_catalog.text, $4::pg_catalog.int8,"

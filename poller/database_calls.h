@@ -20,6 +20,7 @@ extern const struct database_statement begin_refund_statement;
 extern const struct database_statement defer_message_statement;
 extern const struct database_statement settle_refund_statement;
 extern const struct database_statement ingest_order_statement;
+extern const struct database_statement ingest_orders_statement;
 extern const struct database_statement report_poller_statement;
 extern const struct database_statement queue_status_statement;
 extern const struct database_statement maintain_statement;

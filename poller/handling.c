@@ -38,7 +38,7 @@ void handling_cancel(struct handling *handling) {
     if (handling->settlement != NULL) {
         settlement_cancel(handling->settlement);
     }
-    database_pool_cancel_context(handling->services->settlements->pool, handling);
+    call_batcher_cancel(handling->services->ingest_batcher, handling);
     free(handling);
 }
 
@@ -93,15 +93,7 @@ static void start_settlement(struct handling *handling) {
     handling->settlement = settlement_start(handling->services->settlements, &request, take_settlement, handling);
 }
 
-/* ---- intake orders: one call to the database ---- */
-
-/* submit calls the database within the time of a try. */
-static void submit(struct handling *handling, const struct database_statement *statement, const char *const *values,
-                   database_callback *callback) {
-    const struct settlement_services *services = handling->services->settlements;
-
-    database_pool_submit(services->pool, statement, values, services->timeout_ms, callback, handling);
-}
+/* ---- intake orders: one call to the database, in which others may go along ---- */
 
 /* take_failure finishes a try whose call did not succeed. */
 static void take_failure(struct handling *handling, const struct database_answer *database_answer) {
@@ -168,13 +160,13 @@ static void take_ingested(void *context, const struct database_answer *database_
 
 static void start_intake(struct handling *handling) {
     const struct handling_request *request = &handling->request;
-    char store_id[NUMBER_TEXT_SIZE], outbox_id[NUMBER_TEXT_SIZE];
+    char outbox_id[NUMBER_TEXT_SIZE];
     const char *values[] = {
-        number_text(handling->services->settlements->store_id, store_id),
         request->body,
         request->request_id,
         request->outbox_id > 0 ? number_text(request->outbox_id, outbox_id) : NULL,
     };
 
-    submit(handling, &ingest_order_statement, values, take_ingested);
+    call_batcher_submit(handling->services->ingest_batcher, values, handling->services->settlements->timeout_ms,
+                        take_ingested, handling);
 }

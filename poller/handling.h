@@ -14,7 +14,8 @@
 /* What every try needs; has to outlive them. */
 struct handling_services {
     const struct settlement_services *settlements;
-    int payment_tries, intake_tries; /* how often a message of that kind is tried; refunds count as payments */
+    struct call_batcher *ingest_batcher; /* of ingest_order */
+    int payment_tries, intake_tries;     /* how often a message of that kind is tried; refunds count as payments */
 };
 
 /* A message to be handled. content and body have to stay until the callback or handling_cancel. */

@@ -68,7 +68,7 @@ void settlement_cancel(struct settlement *settlement) {
         settlement->services->provider->cancel(settlement->services->provider, settlement);
         circuit_breaker_forget(settlement->services->breaker, settlement);
     }
-    settlement_batcher_cancel(settlement->services->batcher, settlement);
+    call_batcher_cancel(settlement->services->batcher, settlement);
     database_pool_cancel_context(settlement->services->pool, settlement);
     free_settlement(settlement);
 }

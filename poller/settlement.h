@@ -8,16 +8,16 @@
 
 #include <stdint.h>
 
+#include "call_batcher.h"
 #include "circuit_breaker.h"
 #include "database.h"
 #include "loop.h"
 #include "payment.h"
-#include "settlement_batcher.h"
 
 /* What every settlement needs; made once, has to outlive them. */
 struct settlement_services {
     struct database_pool *pool;
-    struct settlement_batcher *batcher;
+    struct call_batcher *batcher; /* of settle_payment */
     struct payment_provider *provider;
     struct circuit_breaker *breaker; /* of that provider */
     long store_id;

@@ -226,16 +226,17 @@ static void take_settled(void *context, const struct database_answer *database_a
 /* settle_at_once writes intent and outcome in one commit: nothing outside can know of the payment before. Others'
  * outcomes may go along with it. */
 static void settle_at_once(struct settlement *settlement, const struct payment_answer *payment) {
-    struct settlement_outcome outcome = {
-        .order_id = settlement->message.order_id,
-        .paid = payment->outcome == PAYMENT_CAPTURED,
-        .reason = payment->reason,
-        .request_id = settlement->message.request_id,
-        .outbox_id = settlement->message.outbox_id,
-        .timeout_ms = settlement_remaining_ms(settlement),
+    char order_id[NUMBER_TEXT_SIZE], outbox_id[NUMBER_TEXT_SIZE];
+    const char *values[] = {
+        number_text(settlement->message.order_id, order_id),
+        payment->outcome == PAYMENT_CAPTURED ? "true" : "false",
+        payment->reason,
+        settlement->message.request_id,
+        settlement_outbox_id(settlement, outbox_id),
     };
 
-    settlement_batcher_submit(settlement->services->batcher, &outcome, take_settled, settlement);
+    call_batcher_submit(settlement->services->batcher, values, settlement_remaining_ms(settlement), take_settled,
+                        settlement);
 }
 
 void settlement_pay(struct settlement *settlement) {

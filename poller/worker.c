@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "allocation.h"
+#include "database_calls.h"
 #include "duties.h"
 #include "embedded_queue.h"
 #include "log.h"
@@ -27,7 +28,7 @@
 
 #define DEAD_LETTER_TIMEOUT_MS 10000
 
-/* What may be in hand at once where settlements go in batches: enough that full ones are under way while the next rows
+/* What may be in hand at once where calls go in batches: enough that full ones are under way while the next rows
  * are claimed and the next messages received. */
 #define ROWS_IN_HAND     320
 #define MESSAGES_IN_HAND 120
@@ -49,7 +50,7 @@ struct worker {
     struct payment_provider *provider;
     struct http_client *http;
     struct sqs_client *sqs;
-    struct settlement_batcher *batcher;
+    struct call_batcher *settle_batcher, *ingest_batcher;
     struct outbox *outbox;
     struct circuit_breaker breaker;
     struct settlement_services settlements;
@@ -99,7 +100,7 @@ static void fill_services(struct worker *worker) {
     };
     worker->settlements = (struct settlement_services){
         .pool = worker->pool,
-        .batcher = worker->batcher,
+        .batcher = worker->settle_batcher,
         .provider = worker->provider,
         .breaker = &worker->breaker,
         .store_id = configuration->shared.store_id,
@@ -115,6 +116,7 @@ static void fill_services(struct worker *worker) {
     };
     worker->handlings = (struct handling_services){
         .settlements = &worker->settlements,
+        .ingest_batcher = worker->ingest_batcher,
         .payment_tries = (int)configuration->maximum_receive_count,
         .intake_tries = (int)configuration->intake_maximum_receive_count,
     };
@@ -282,7 +284,10 @@ struct worker *worker_create(const struct poller_configuration *configuration, s
     loop_set_round_callback(worker->loop, end_round, worker);
     worker->http = http_client_create(worker->loop, "shop-poller/" SHOP_VERSION);
     worker->provider = create_provider(worker);
-    worker->batcher = settlement_batcher_create(worker->pool, configuration->shared.store_id);
+    worker->settle_batcher = call_batcher_create(worker->pool, configuration->shared.store_id,
+                                                 &settle_payment_statement, &settle_payments_statement);
+    worker->ingest_batcher = call_batcher_create(worker->pool, configuration->shared.store_id, &ingest_order_statement,
+                                                 &ingest_orders_statement);
     worker->outbox = outbox_create(worker->loop, worker->pool, configuration->shared.store_id);
     if (configuration->queue_url != NULL) {
         worker->sqs = create_sqs_client(worker, credentials);
@@ -312,7 +317,8 @@ void worker_destroy(struct worker *worker) {
     duties_destroy(worker->duties);
     monitor_close(worker->monitor);
     outbox_destroy(worker->outbox);
-    settlement_batcher_destroy(worker->batcher);
+    call_batcher_destroy(worker->settle_batcher);
+    call_batcher_destroy(worker->ingest_batcher);
     sqs_client_destroy(worker->sqs);
     if (worker->provider != NULL) {
         worker->provider->destroy(worker->provider);
@@ -373,7 +379,8 @@ static bool is_idle(const struct worker *worker) {
 static void end_round(void *context) {
     struct worker *worker = context;
 
-    settlement_batcher_depart(worker->batcher);
+    call_batcher_depart(worker->settle_batcher);
+    call_batcher_depart(worker->ingest_batcher);
     if (worker->signals > 0) {
         if (is_idle(worker)) {
             loop_stop(worker->loop);

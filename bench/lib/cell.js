@@ -20,7 +20,7 @@ function cartsFor(arm, load, factor) {
   return Math.ceil(1.4 * factor * rate * (settings.warmup + settings.seconds + 1)) + 2000;
 }
 
-/** Runs the load and reads the counters around the measured time. */
+/** Runs the load and reads the counters around the measured time, in which context.during may do something. */
 async function observe(arm, context, programs) {
   const started = cpuNow(programs);
   const generator = arm.generate(context, programs);
@@ -32,7 +32,7 @@ async function observe(arm, context, programs) {
   );
   await wait(settings.warmup);
   const before = await snapshot(programs, generator);
-  await wait(settings.seconds);
+  await (context.during ?? wait)(settings.seconds, programs);
   const after = await snapshot(programs, generator);
   await ended;
   if (failure) throw failure;

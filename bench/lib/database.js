@@ -6,11 +6,27 @@ import { settings } from './settings.js';
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
 pg.types.setTypeParser(pg.types.builtins.NUMERIC, Number);
 
-const database = 'bench';
-const client = new pg.Client({ host: settings.socket, port: 5432, user: 'postgres', database });
+let database;
+let client;
 
-export const openDatabase = () => client.connect();
+/** Connects to a database of the cluster, to which everything from now on refers. */
+export async function openDatabase(name = 'bench') {
+  database = name;
+  client = new pg.Client({ host: settings.socket, port: 5432, user: 'postgres', database });
+  await client.connect();
+}
 export const closeDatabase = () => client.end();
+
+/** Goes to another database; the first time it is made, as a copy of the one at hand. */
+export async function changeDatabase(name) {
+  const source = database;
+  await closeDatabase();
+  await openDatabase('postgres');
+  const known = await query('SELECT FROM pg_database WHERE datname = $1', [name]);
+  if (known.length === 0) await query(`CREATE DATABASE ${name} TEMPLATE ${source}`);
+  await closeDatabase();
+  await openDatabase(name);
+}
 
 export async function query(text, values) {
   return (await client.query(text, values)).rows;

@@ -1,4 +1,4 @@
-// Figures that are not checkouts of an arm: reads, idle cost, memory, settlements.
+// Figures that are not checkouts of an arm: reads, idle cost, memory, settlements, intake orders.
 import * as database from './database.js';
 import { countSessions, cpuAfter, cpuNow, cpuPerOrder } from './cpu.js';
 import { startDriver, startPgbench, startWrk } from './generators.js';
@@ -81,17 +81,35 @@ async function placeOrders(count) {
   await database.query('CHECKPOINT');
 }
 
-/** How fast a poller settles orders that wait, from the first to the last. */
-async function measureSettlements(count, queue) {
-  await placeOrders(count);
+/** Accepts intake orders of one to three products each, for the poller to process. */
+async function acceptOrders(count) {
+  await database.reset({ load: 'spread', carts: 0 });
+  for (let first = 1; first <= count; first += 500) {
+    const { refused } = await database.queryOne(
+      `SELECT count(*) FILTER (WHERE answer.status <> 202)::int AS refused
+       FROM generate_series($1::int, $2::int) n, shop.accept_order(1, (
+         SELECT json_build_object('customer_id', 'customer-' || n, 'items', json_agg(json_build_object(
+           'product_id', 'SKU-' || 1 + (n * 7 + line * 331) % ${settings.products}, 'quantity', line, 'price', 2.5)))::text
+         FROM generate_series(1, 1 + n % 3) line), NULL, 'bench', NULL) answer`,
+      [first, Math.min(count, first + 499)],
+    );
+    if (refused > 0) throw new Error(`${refused} intake orders were refused`);
+  }
+  await database.query('CHECKPOINT');
+}
+
+/** How fast a poller is done with orders that wait in this status, from the first to the last. */
+async function measureWork(status, count, queue) {
+  const waiting = async () =>
+    (await database.queryOne('SELECT count(*) AS waiting FROM shop.orders WHERE status = $1', [status])).waiting;
   const poller = await startPoller({ queue });
   const before = cpuNow({ poller });
   try {
-    await until('every order is settled', async () => (await pendingOrders()) === 0, 600);
+    await until(`no order is ${status} any more`, async () => (await waiting()) === 0, 600);
     const cpu = cpuPerOrder(before, cpuNow({ poller }), count);
     const { seconds } = await database.queryOne(
       `SELECT extract(epoch FROM max(at) - min(at))::float8 AS seconds FROM shop.order_events
-       WHERE event <> 'placed' AND order_id > ${settings.seedOrders}`,
+       WHERE event NOT IN ('placed', 'accepted') AND order_id > ${settings.seedOrders}`,
     );
     return {
       rate: count / seconds,
@@ -104,11 +122,6 @@ async function measureSettlements(count, queue) {
   } finally {
     await poller.stop();
   }
-}
-
-async function pendingOrders() {
-  const { pending } = await database.queryOne("SELECT count(*) AS pending FROM shop.orders WHERE status = 'pending'");
-  return pending;
 }
 
 /** What the queue server can give: messages sent, received and deleted in tens by four clients at once, a second. */
@@ -239,6 +252,16 @@ async function measureSellOut() {
   }
 }
 
+async function measureSettlements(count, queue) {
+  await placeOrders(count);
+  return measureWork('pending', count, queue);
+}
+
+async function measureIntake(count) {
+  await acceptOrders(count);
+  return measureWork('QUEUED', count);
+}
+
 const settlements = settings.mode === 'quick' ? 3000 : 20000;
 const overQueue = settings.mode === 'quick' ? 1000 : 5000;
 
@@ -253,6 +276,11 @@ export const figures = [
     name: 'settlements',
     title: 'waiting orders settled by one poller, embedded queue',
     measure: () => measureSettlements(settlements),
+  },
+  {
+    name: 'intake',
+    title: 'waiting intake orders processed by one poller, embedded queue',
+    measure: () => measureIntake(settlements),
   },
 ];
 

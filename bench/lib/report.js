@@ -184,12 +184,10 @@ function otherTable(records) {
         .join('; '),
     ],
   ]);
-  add('settlements', (chosen) => [
-    [
-      'Settlements, embedded queue',
-      `${middle(chosen, (record) => record.rate)}/s, CPU of one: poller ${middle(chosen, (record) => record.cpu.poller)} µs, backends ${middle(chosen, (record) => record.cpu.backends)} µs`,
-    ],
-  ]);
+  const work = (chosen) =>
+    `${middle(chosen, (record) => record.rate)}/s, CPU of one: poller ${middle(chosen, (record) => record.cpu.poller)} µs, backends ${middle(chosen, (record) => record.cpu.backends)} µs`;
+  add('settlements', (chosen) => [['Settlements, embedded queue', work(chosen)]]);
+  add('intake', (chosen) => [['Intake orders processed, embedded queue', work(chosen)]]);
   add('settlements-sqs', (chosen) => [
     ['Settlements through the queue server', `${middle(chosen, (record) => record.rate)}/s`],
   ]);
@@ -258,11 +256,38 @@ function soakTable(soak) {
 At the end ${end ? `${number(end.orders)} orders were stored, all settled, and \`shop.verify()\` was ${end.violations.length === 0 ? 'empty' : '**not empty**'}` : 'the run was interrupted'}.`;
 }
 
+/** Where the CPU of an order goes, by step, in microseconds. */
+function profileTable(profile) {
+  const records = profile.filter((record) => record.kind === 'profile');
+  if (records.length === 0) return 'Not measured yet: `make bench-profile`.';
+  const steps = new Map();
+  for (const { costs } of records) {
+    for (const [process, found] of Object.entries(costs)) {
+      for (const [step, cost] of Object.entries(found)) {
+        steps.set(`${process}: ${step}`, (steps.get(`${process}: ${step}`) ?? 0) + cost);
+      }
+    }
+  }
+  const cost = ({ costs }, key) => {
+    const [process, step] = key.split(/: (.*)/s);
+    return costs[process]?.[step];
+  };
+  const rows = [...steps.keys()]
+    .filter((key) => records.some((record) => cost(record, key) >= 0.5))
+    .sort((one, other) => one.split(': ')[0].localeCompare(other.split(': ')[0]) || steps.get(other) - steps.get(one));
+  return `${table(
+    ['Step', ...records.map(({ name }) => `\`${name}\` µs`)],
+    rows.map((key) => [key, ...records.map((record) => (cost(record, key) === undefined ? '' : number(cost(record, key), 1)))]),
+  )}
+
+${records.map(({ name, title }) => `![Flame graph of ${title}](performance/flame-${name}.svg)`).join('\n\n')}`;
+}
+
 /** Writes the report from the newest results of every kind. */
 export function writeReport(log) {
   const main = settings.mode === 'quick' ? 'quick' : 'full';
-  const [records, growth, soak] = [main, 'growth', 'soak'].map(readResults);
-  const described = [records, growth, soak].find((each) => each.length > 0);
+  const [records, growth, soak, profile] = [main, 'growth', 'soak', 'profile'].map(readResults);
+  const described = [records, growth, soak, profile].find((each) => each.length > 0);
   if (!described) throw new Error('there are no results yet: make bench');
   const names = [
     ...new Set(
@@ -290,6 +315,7 @@ export function writeReport(log) {
     other: otherTable(records),
     growth: growthTable(growth),
     soak: soakTable(soak),
+    profile: profileTable(profile),
     plots: plots.map(({ name, text }) => `![${text}](performance/${name})`).join('\n\n'),
   };
   const words = readFileSync(`${settings.root}/bench/performance.md`, 'utf8');

@@ -10,17 +10,12 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
-#include "funcapi.h"
 #include "lib/stringinfo.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
-#include "utils/typcache.h"
 
 #include "arguments.h"
 #include "cart.h"
-#include "compat.h"
 #include "errors.h"
 #include "fault_point.h"
 #include "idempotency.h"
@@ -28,10 +23,9 @@
 #include "money.h"
 #include "order_state.h"
 #include "outbox.h"
+#include "request_array.h"
 #include "response.h"
 #include "tables.h"
-
-#define BATCH_MAX 1000
 
 /* A cart of the batch, whoever asks for it and how often. */
 typedef struct BatchCart {
@@ -505,74 +499,42 @@ enum {
     FIELD_COUNT
 };
 
-/* field_text copies a text field; NULL for SQL NULL. */
-static char *field_text(const Datum *values, const bool *nulls, int field) {
-    return nulls[field] ? NULL : TextDatumGetCString(values[field]);
-}
-
-/* read_element reads one shop.checkout_request. */
-static void read_element(Datum element, TupleDesc descriptor, int32 store_id, CheckoutRequest *request) {
-    HeapTupleHeader header = DatumGetHeapTupleHeader(element);
-    HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header), .t_data = header};
+/* read_request reads one shop.checkout_request. */
+static void read_request(const RequestArray *array, int index, int32 store_id, CheckoutRequest *request) {
     CheckoutArguments arguments;
-    Datum values[FIELD_COUNT];
-    bool nulls[FIELD_COUNT];
+    RequestFields fields;
 
-    heap_deform_tuple(&tuple, descriptor, values, nulls);
+    request_array_fields(array, index, &fields);
     request->context.store_id = store_id;
-    request->context.request_id = field_text(values, nulls, FIELD_REQUEST_ID);
-    request->context.traceparent = field_text(values, nulls, FIELD_TRACEPARENT);
-    request->user_id = nulls[FIELD_USER_ID] ? 0 : DatumGetInt64(values[FIELD_USER_ID]);
-    request->cart_id = nulls[FIELD_CART_ID] ? 0 : DatumGetInt64(values[FIELD_CART_ID]);
+    request->context.request_id = field_text(&fields, FIELD_REQUEST_ID);
+    request->context.traceparent = field_text(&fields, FIELD_TRACEPARENT);
+    request->user_id = field_int64(&fields, FIELD_USER_ID);
+    request->cart_id = field_int64(&fields, FIELD_CART_ID);
     arguments = (CheckoutArguments){
-        .has_actor = !nulls[FIELD_ACTOR_ID],
-        .actor_id = nulls[FIELD_ACTOR_ID] ? 0 : DatumGetInt64(values[FIELD_ACTOR_ID]),
-        .idempotency_key = field_text(values, nulls, FIELD_IDEMPOTENCY_KEY),
-        .has_expected_total = !nulls[FIELD_EXPECTED_TOTAL],
-        .expected_total = values[FIELD_EXPECTED_TOTAL],
+        .has_actor = !fields.nulls[FIELD_ACTOR_ID],
+        .actor_id = field_int64(&fields, FIELD_ACTOR_ID),
+        .idempotency_key = field_text(&fields, FIELD_IDEMPOTENCY_KEY),
+        .has_expected_total = !fields.nulls[FIELD_EXPECTED_TOTAL],
+        .expected_total = fields.values[FIELD_EXPECTED_TOTAL],
     };
     check_arguments(request, &arguments);
-}
-
-/* read_batch reads the array of requests. */
-static void read_batch(ArrayType *array, Batch *batch) {
-    TypeCacheEntry *type = lookup_type_cache(ARR_ELEMTYPE(array), TYPECACHE_TUPDESC);
-    Datum *elements;
-    bool *nulls;
-
-    if (type->tupDesc == NULL || type->tupDesc->natts != FIELD_COUNT)
-        elog(ERROR, "shop.checkout_request is not as this library knows it");
-    deconstruct_array(array, type->type_id, type->typlen, type->typbyval, type->typalign, &elements, &nulls,
-                      &batch->count);
-    if (batch->count > BATCH_MAX)
-        raise_invalid_argument("requests", "A batch has at most 1000 requests.");
-    batch->request = palloc0(Max(1, batch->count) * sizeof(CheckoutRequest));
-    for (int i = 0; i < batch->count; i++) {
-        if (nulls[i])
-            raise_invalid_argument("requests", "It must not contain NULL.");
-        read_element(elements[i], type->tupDesc, batch->store_id, &batch->request[i]);
-    }
 }
 
 PG_FUNCTION_INFO_V1(shop_checkout_batch);
 
 /* shop.checkout_batch(store_id, requests) -> answers in the order of the requests */
 Datum shop_checkout_batch(PG_FUNCTION_ARGS) {
-    ReturnSetInfo *result = (ReturnSetInfo *)fcinfo->resultinfo;
     Batch batch = {.store_id = argument_store_id(fcinfo, 0)};
+    RequestArray array = request_array_read(fcinfo, 1, FIELD_COUNT);
 
-    if (PG_ARGISNULL(1))
-        raise_invalid_argument("requests", "It must be an array.");
-    compat_materialize_result(fcinfo);
-    read_batch(PG_GETARG_ARRAYTYPE_P(1), &batch);
+    responses_begin(fcinfo);
+    batch.count = array.count;
+    batch.request = palloc0(Max(1, batch.count) * sizeof(CheckoutRequest));
+    for (int i = 0; i < batch.count; i++)
+        read_request(&array, i, batch.store_id, &batch.request[i]);
     if (batch.count > 0)
         check_out(&batch);
-    for (int i = 0; i < batch.count; i++) {
-        Datum values[RESPONSE_COLUMNS];
-        bool nulls[RESPONSE_COLUMNS];
-
-        response_columns(&batch.request[i].response, values, nulls);
-        tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-    }
+    for (int i = 0; i < batch.count; i++)
+        responses_add(fcinfo, &batch.request[i].response);
     return (Datum)0;
 }

@@ -51,6 +51,17 @@
 #define compat_close_result_relations(estate)        ExecCleanUpTriggerState(estate)
 #endif
 
+/* The index entries of a row that was just inserted; gives the indexes that are to be checked again. */
+#if PG_VERSION_NUM >= 160000
+#define compat_insert_index_entries(result, estate, slot)                                                              \
+    ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false)
+#elif PG_VERSION_NUM >= 140000
+#define compat_insert_index_entries(result, estate, slot)                                                              \
+    ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
+#else
+#define compat_insert_index_entries(result, estate, slot) ExecInsertIndexTuples(slot, estate, false, NULL, NIL)
+#endif
+
 #if PG_VERSION_NUM >= 160000
 #define compat_init_epq(epq, estate) EvalPlanQualInit(epq, estate, NULL, NIL, -1, NIL)
 #else

@@ -147,7 +147,7 @@ bool idempotency_try_lock(const IdempotencyKey *key, Response *response) {
     lock_tag(key, &tag);
     if (LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL)
         return true;
-    *response = (Response){.status = 0, .body = pstrdup("")};
+    *response = undecided();
     return false;
 }
 

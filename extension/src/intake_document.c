@@ -1,12 +1,15 @@
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
+#include "utils/memutils.h"
 #include "utils/numeric.h"
+#include "utils/resowner.h"
 
 #include "intake_document.h"
 #include "money.h"
@@ -243,5 +246,41 @@ const char *intake_read_document(const char *json, IntakeDocument *document) {
         fault = read_order_id(member(&parsed->root, "order_id"), document);
     if (fault == NULL && total != NULL && !read_amount(total, &document->given_total, &negative))
         fault = "total_amount must be a non-negative number with at most two decimals";
+    return fault;
+}
+
+/* data_fault_of gives the message of the error that is being caught; raises it again where it is not the data's own
+ * fault (PostgreSQL's manual, "Error Codes", class 22). */
+static const char *data_fault_of(ErrorData *error) {
+    if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
+        ReThrowError(error);
+    return error->message;
+}
+
+const char *intake_read_message(const char *json, IntakeDocument *document) {
+    MemoryContext context = CurrentMemoryContext;
+    ResourceOwner owner = CurrentResourceOwner;
+    const char *volatile fault = NULL;
+
+    BeginInternalSubTransaction(NULL);
+    MemoryContextSwitchTo(context);
+    PG_TRY();
+    {
+        fault = intake_read_document(json, document);
+        ReleaseCurrentSubTransaction();
+    }
+    PG_CATCH();
+    {
+        ErrorData *error;
+
+        MemoryContextSwitchTo(context);
+        error = CopyErrorData();
+        FlushErrorState();
+        RollbackAndReleaseCurrentSubTransaction();
+        fault = data_fault_of(error);
+    }
+    PG_END_TRY();
+    MemoryContextSwitchTo(context);
+    CurrentResourceOwner = owner;
     return fault;
 }

@@ -34,6 +34,12 @@ typedef struct IntakeDocument {
  */
 extern const char *intake_read_document(const char *json, IntakeDocument *document);
 
+/*
+ * intake_read_message is intake_read_document for one document among others: what is wrong with a text that is no JSON
+ * is a message too. Raises what says nothing about the text, for example that memory ran out.
+ */
+extern const char *intake_read_message(const char *json, IntakeDocument *document);
+
 /* intake_order_id_is_number tells whether the document's own id is of digits only, as the numbers of checkout's orders
  * are. */
 extern bool intake_order_id_is_number(const IntakeDocument *document);

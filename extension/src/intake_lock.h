@@ -13,4 +13,8 @@
 /* intake_lock waits up to shop.idempotency_wait; false with the 409 in *response. Comes before any other lock. */
 extern bool intake_lock(const RequestContext *context, const char *external_id, Response *response);
 
+/* intake_try_lock is intake_lock that does not wait, for an order among others. Returns false when somebody else has
+ * it. */
+extern bool intake_try_lock(const RequestContext *context, const char *external_id);
+
 #endif

@@ -20,7 +20,7 @@
 static KeptPlan expired_orders = {
     .name = "expired_orders",
     .sql = "SELECT purchase.id::pg_catalog.int8 FROM shop.orders purchase"
-           " WHERE purchase.store_id = $1 AND purchase.status = 'pending'"
+           " WHERE purchase.store_id = $1 AND purchase.status COLLATE pg_catalog.\"C\" = 'pending'"
            " AND purchase.created_at < pg_catalog.clock_timestamp() - $2 * interval '1 second'"
            " AND NOT EXISTS (SELECT FROM shop.payment_attempts attempt WHERE attempt.store_id = purchase.store_id"
            " AND attempt.order_id = purchase.id AND attempt.status IN ('requested', 'unknown', 'authorized'))"

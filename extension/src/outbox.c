@@ -2,6 +2,7 @@
 
 #include "utils/timestamp.h"
 
+#include "array_arguments.h"
 #include "fault_point.h"
 #include "outbox.h"
 
@@ -36,4 +37,10 @@ void outbox_mark_delivered(Tables *tables, const RequestContext *context, int64 
     row_set_text(row, OUTBOX_STATUS, OUTBOX_DELIVERED);
     row_set_datum(row, OUTBOX_FINISHED_AT, TimestampTzGetDatum(GetCurrentTimestamp()));
     row_update(row);
+}
+
+void outbox_mark_all_delivered(Tables *tables, const RequestContext *context, int64 *ids, int count) {
+    count = ids_sort(ids, count);
+    for (int i = 0; i < count; i++)
+        outbox_mark_delivered(tables, context, ids[i]);
 }

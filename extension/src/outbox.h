@@ -26,4 +26,7 @@ extern void outbox_put(Tables *tables, const RequestContext *context, const char
 /* outbox_mark_delivered finishes the message with this id, if it is there and still pending. */
 extern void outbox_mark_delivered(Tables *tables, const RequestContext *context, int64 id);
 
+/* outbox_mark_all_delivered does so for many, ascending; it sorts the ids in place. Comes after any other lock. */
+extern void outbox_mark_all_delivered(Tables *tables, const RequestContext *context, int64 *ids, int count);
+
 #endif

@@ -126,6 +126,10 @@ static TupleDesc response_descriptor(FunctionCallInfo fcinfo) {
     return fcinfo->flinfo->fn_extra;
 }
 
+Response undecided(void) {
+    return (Response){.status = 0, .body = pstrdup("")};
+}
+
 void response_columns(const Response *response, Datum values[RESPONSE_COLUMNS], bool nulls[RESPONSE_COLUMNS]) {
     memset(nulls, 0, RESPONSE_COLUMNS * sizeof(bool));
     values[0] = Int32GetDatum(response->status);

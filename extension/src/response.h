@@ -63,6 +63,10 @@ extern Response problem(ProblemKind kind, const char *request_id, const char *fo
 extern Response problem_with(ProblemKind kind, const char *request_id, const char *members, const char *format, ...)
     pg_attribute_printf(4, 5);
 
+/* undecided is the answer of a batch to a request that would have to wait for somebody: nothing was done for it, and it
+ * is to be sent alone. */
+extern Response undecided(void);
+
 /* The columns of shop.response. */
 #define RESPONSE_COLUMNS 6
 

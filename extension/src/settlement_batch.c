@@ -10,17 +10,14 @@
 
 #include "catalog/pg_type.h"
 #include "funcapi.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 
 #include "arguments.h"
+#include "array_arguments.h"
 #include "compat.h"
 #include "errors.h"
 #include "outbox.h"
 #include "payment.h"
-
-#define BATCH_MAX 1000
 
 /* One outcome, and what became of it. */
 typedef struct Settlement {
@@ -41,24 +38,6 @@ typedef struct SettlementBatch {
     LockedOrders orders;
 } SettlementBatch;
 
-static int compare_ids(const void *left, const void *right) {
-    int64 a = *(const int64 *)left;
-    int64 b = *(const int64 *)right;
-
-    return a < b ? -1 : a > b;
-}
-
-/* sort_ids sorts ids and removes those that come again. Returns how many are left. */
-static int sort_ids(int64 *ids, int count) {
-    int kept = 0;
-
-    qsort(ids, count, sizeof(int64), compare_ids);
-    for (int i = 0; i < count; i++)
-        if (kept == 0 || ids[i] != ids[kept - 1])
-            ids[kept++] = ids[i];
-    return kept;
-}
-
 /* lock_orders locks the orders of the batch with the stock of their lines. */
 static void lock_orders(Tables *tables, SettlementBatch *batch) {
     RequestContext context = {.store_id = batch->store_id};
@@ -67,15 +46,14 @@ static void lock_orders(Tables *tables, SettlementBatch *batch) {
     batch->order_id = palloc(batch->count * sizeof(int64));
     for (int i = 0; i < batch->count; i++)
         batch->order_id[i] = batch->settlement[i].order_id;
-    count = sort_ids(batch->order_id, batch->count);
+    count = ids_sort(batch->order_id, batch->count);
     batch->changed = palloc0(count * sizeof(bool));
     orders_lock_free(tables, &context, batch->order_id, count, &batch->orders);
 }
 
 /* settle applies one outcome. What this batch did to the same order before must be seen. */
 static void settle(Tables *tables, SettlementBatch *batch, Settlement *settlement) {
-    int64 *place = bsearch(&settlement->order_id, batch->order_id, batch->orders.count, sizeof(int64), compare_ids);
-    int number = (int)(place - batch->order_id);
+    int number = ids_place(batch->order_id, batch->orders.count, settlement->order_id);
 
     if (batch->orders.row[number] == NULL)
         return;
@@ -86,7 +64,7 @@ static void settle(Tables *tables, SettlementBatch *batch, Settlement *settlemen
     batch->changed[number] = true;
 }
 
-/* finish_messages finishes the messages of the outcomes that need no further work, ascending. */
+/* finish_messages finishes the messages of the outcomes that need no further work. */
 static void finish_messages(Tables *tables, const SettlementBatch *batch) {
     RequestContext context = {.store_id = batch->store_id};
     int64 *ids = palloc(batch->count * sizeof(int64));
@@ -95,9 +73,7 @@ static void finish_messages(Tables *tables, const SettlementBatch *batch) {
     for (int i = 0; i < batch->count; i++)
         if (batch->settlement[i].outbox_id != 0 && batch->settlement[i].result.message_done)
             ids[count++] = batch->settlement[i].outbox_id;
-    count = sort_ids(ids, count);
-    for (int i = 0; i < count; i++)
-        outbox_mark_delivered(tables, &context, ids[i]);
+    outbox_mark_all_delivered(tables, &context, ids, count);
 }
 
 /* settle_all applies the outcomes of the batch in one unit of work. */
@@ -112,77 +88,27 @@ static void settle_all(SettlementBatch *batch) {
     tables_end(tables);
 }
 
-/* One array argument, taken apart. */
-typedef struct Column {
-    Datum *values;
-    bool *nulls;
-} Column;
-
-/* read_column takes an array argument apart; NULL for all where the argument is NULL and may be. */
-static Column read_column(FunctionCallInfo fcinfo, int number, Oid type, int count) {
-    Column column = {0};
-    int16 length;
-    bool by_value;
-    char alignment;
-    int elements;
-
-    if (PG_ARGISNULL(number))
-        return column;
-    get_typlenbyvalalign(type, &length, &by_value, &alignment);
-    deconstruct_array(PG_GETARG_ARRAYTYPE_P(number), type, length, by_value, alignment, &column.values, &column.nulls,
-                      &elements);
-    if (elements != count)
-        raise_invalid_argument("order_ids", "The arrays must be of one length.");
-    return column;
-}
-
-static bool is_null(const Column *column, int row) {
-    return column->nulls == NULL || column->nulls[row];
-}
-
-/* text_of copies a text; NULL for SQL NULL. */
-static char *text_of(const Column *column, int row) {
-    return is_null(column, row) ? NULL : TextDatumGetCString(column->values[row]);
-}
-
-/* id_of gives a number; 0 for SQL NULL. */
-static int64 id_of(const Column *column, int row) {
-    return is_null(column, row) ? 0 : DatumGetInt64(column->values[row]);
-}
-
-/* count_outcomes gives the length of the arrays. */
-static int count_outcomes(FunctionCallInfo fcinfo) {
-    ArrayType *ids;
-    int count;
-
-    if (PG_ARGISNULL(1))
-        raise_invalid_argument("order_ids", "It must be an array.");
-    ids = PG_GETARG_ARRAYTYPE_P(1);
-    count = ArrayGetNItems(ARR_NDIM(ids), ARR_DIMS(ids));
-    if (count > BATCH_MAX)
-        raise_invalid_argument("order_ids", "A batch has at most 1000 outcomes.");
-    return count;
-}
-
 /* read_batch reads the arrays. */
 static void read_batch(FunctionCallInfo fcinfo, SettlementBatch *batch) {
-    int count = batch->count = count_outcomes(fcinfo);
-    Column order_ids = read_column(fcinfo, 1, INT8OID, count);
-    Column paid = read_column(fcinfo, 2, BOOLOID, count);
-    Column reasons = read_column(fcinfo, 3, TEXTOID, count);
-    Column request_ids = read_column(fcinfo, 4, TEXTOID, count);
-    Column outbox_ids = read_column(fcinfo, 5, INT8OID, count);
+    int count = batch->count = array_argument_count(fcinfo, 1, "order_ids", "outcomes");
+    ArrayColumn order_ids = array_argument(fcinfo, 1, "order_ids", INT8OID, count);
+    ArrayColumn paid = array_argument(fcinfo, 2, "paid", BOOLOID, count);
+    ArrayColumn reasons = array_argument(fcinfo, 3, "reasons", TEXTOID, count);
+    ArrayColumn request_ids = array_argument(fcinfo, 4, "request_ids", TEXTOID, count);
+    ArrayColumn outbox_ids = array_argument(fcinfo, 5, "outbox_ids", INT8OID, count);
 
     batch->settlement = palloc0(Max(1, count) * sizeof(Settlement));
     for (int i = 0; i < count; i++) {
-        if (is_null(&paid, i))
+        if (column_is_null(&paid, i))
             raise_invalid_argument("paid", "It must be true or false.");
         batch->settlement[i] = (Settlement){
-            .context = {.store_id = batch->store_id, .request_id = text_of(&request_ids, i), .actor = PAYMENT_ACTOR},
-            .order_id = id_of(&order_ids, i),
+            .context = {.store_id = batch->store_id,
+                        .request_id = column_text(&request_ids, i),
+                        .actor = PAYMENT_ACTOR},
+            .order_id = column_int64(&order_ids, i),
             .paid = DatumGetBool(paid.values[i]),
-            .reason = text_of(&reasons, i),
-            .outbox_id = id_of(&outbox_ids, i),
+            .reason = column_text(&reasons, i),
+            .outbox_id = column_int64(&outbox_ids, i),
         };
     }
 }

@@ -21,10 +21,18 @@
 #include "table_catalog.h"
 #include "tables.h"
 
+/* So many new rows of a table wait at most to be written together. */
+#define WAITING_MAXIMUM 500
+
 typedef struct OpenTable {
     Tables *tables;
     const TableCatalog *catalog;
     ResultRelInfo *result; /* the relation and its indexes, open for writing */
+    bool rows_may_wait;    /* nothing has to happen before a row is stored but what store_later does */
+    int waiting_count;
+    int waiting_capacity;
+    TupleTableSlot **waiting; /* new rows, checked but not stored yet */
+    bool *waiting_referenced; /* by the same number: what they refer to is there for certain */
 } OpenTable;
 
 struct Tables {
@@ -44,6 +52,8 @@ struct RowScan {
     Relation index;
     Row row;
 };
+
+static void write_waiting_rows(Tables *tables);
 
 void tables_register(void) {
     table_catalog_register();
@@ -65,6 +75,7 @@ Tables *tables_begin(const char *purpose) {
 }
 
 void tables_look_again(Tables *tables) {
+    write_waiting_rows(tables);
     PopActiveSnapshot();
     CommandCounterIncrement();
     PushActiveSnapshot(GetTransactionSnapshot());
@@ -73,6 +84,7 @@ void tables_look_again(Tables *tables) {
 void tables_end(Tables *tables) {
     EState *estate = tables->estate;
 
+    write_waiting_rows(tables);
     AfterTriggerEndQuery(estate);
     ExecResetTupleTable(estate->es_tupleTable, false);
     for (int i = 0; i < TABLE_COUNT; i++) {
@@ -90,6 +102,17 @@ void tables_end(Tables *tables) {
     pfree(tables);
 }
 
+/* rows_may_wait tells whether new rows of the table need nothing before they are stored but the check of constraints.
+ */
+static bool rows_may_wait(const ResultRelInfo *result) {
+    const TriggerDesc *triggers = result->ri_TrigDesc;
+    const TupleConstr *constraints = RelationGetDescr(result->ri_RelationDesc)->constr;
+
+    return (triggers == NULL || (!triggers->trig_insert_before_row && !triggers->trig_insert_instead_row)) &&
+           (constraints == NULL || !constraints->has_generated_stored) &&
+           !result->ri_RelationDesc->rd_rel->relispartition;
+}
+
 /* open_table opens a table and its indexes at its first use in this unit of work. */
 static OpenTable *open_table(Tables *tables, TableId id) {
     OpenTable *table = tables->open[id];
@@ -105,6 +128,7 @@ static OpenTable *open_table(Tables *tables, TableId id) {
     InitResultRelInfo(table->result, relation, 0, NULL, 0);
     ExecOpenIndices(table->result, false);
     compat_check_expressions(table->result) = table_checks(id, relation);
+    table->rows_may_wait = rows_may_wait(table->result);
     tables->open[id] = table;
     return table;
 }
@@ -327,14 +351,6 @@ void row_set_null(Row *row, int column) {
     slot->tts_isnull[attribute - 1] = true;
 }
 
-void row_insert(Row *row) {
-    EState *estate = row->table->tables->estate;
-
-    Assert(row->stored == NULL);
-    compat_use_result_relation(estate, row->table->result);
-    compat_insert(row->table->result, estate, row->edited);
-}
-
 /* only_checks_references tells whether all triggers of the table are the checks of its own foreign keys. */
 static bool only_checks_references(const TriggerDesc *triggers) {
     for (int i = 0; i < triggers->numtriggers; i++)
@@ -343,14 +359,94 @@ static bool only_checks_references(const TriggerDesc *triggers) {
     return true;
 }
 
-void row_insert_referenced(Row *row) {
+/* triggers_of gives the triggers that a new row fires; referenced: what it refers to is there for certain. */
+static TriggerDesc *triggers_of(const ResultRelInfo *result, bool referenced) {
+    TriggerDesc *triggers = result->ri_TrigDesc;
+
+    return triggers != NULL && referenced && only_checks_references(triggers) ? NULL : triggers;
+}
+
+/* write_waiting stores the rows of a table that wait, many in one record of the WAL, with their index entries. */
+static void write_waiting(OpenTable *table) {
+    EState *estate = table->tables->estate;
+    ResultRelInfo *result = table->result;
+    TriggerDesc *triggers = result->ri_TrigDesc;
+
+    compat_use_result_relation(estate, result);
+    if (table->waiting_count == 1)
+        table_tuple_insert(result->ri_RelationDesc, table->waiting[0], GetCurrentCommandId(true), 0, NULL);
+    else
+        table_multi_insert(result->ri_RelationDesc, table->waiting, table->waiting_count, GetCurrentCommandId(true), 0,
+                           NULL);
+    for (int i = 0; i < table->waiting_count; i++) {
+        List *recheck = NIL;
+
+        if (result->ri_NumIndices > 0)
+            recheck = compat_insert_index_entries(result, estate, table->waiting[i]);
+        result->ri_TrigDesc = triggers_of(result, table->waiting_referenced[i]);
+        ExecARInsertTriggers(estate, result, table->waiting[i], recheck, NULL);
+        result->ri_TrigDesc = triggers;
+        list_free(recheck);
+    }
+    table->waiting_count = 0;
+}
+
+static void write_waiting_rows(Tables *tables) {
+    for (int i = 0; i < TABLE_COUNT; i++)
+        if (tables->open[i] != NULL && tables->open[i]->waiting_count > 0)
+            write_waiting(tables->open[i]);
+}
+
+/* make_room makes sure that one more row can wait. */
+static void make_room(OpenTable *table) {
+    if (table->waiting_count == WAITING_MAXIMUM)
+        write_waiting(table);
+    if (table->waiting_count < table->waiting_capacity)
+        return;
+    if (table->waiting_capacity == 0) {
+        table->waiting_capacity = 4;
+        table->waiting = palloc(table->waiting_capacity * sizeof(TupleTableSlot *));
+        table->waiting_referenced = palloc(table->waiting_capacity * sizeof(bool));
+        return;
+    }
+    table->waiting_capacity *= 2;
+    table->waiting = repalloc(table->waiting, table->waiting_capacity * sizeof(TupleTableSlot *));
+    table->waiting_referenced = repalloc(table->waiting_referenced, table->waiting_capacity * sizeof(bool));
+}
+
+/* store_later checks a new row and lets it wait for others of its table. */
+static void store_later(OpenTable *table, TupleTableSlot *slot, bool referenced) {
+    if (RelationGetDescr(table->result->ri_RelationDesc)->constr != NULL)
+        ExecConstraints(table->result, slot, table->tables->estate);
+    make_room(table);
+    ExecMaterializeSlot(slot); /* its values may lie in pages or memory that do not stay */
+    table->waiting_referenced[table->waiting_count] = referenced;
+    table->waiting[table->waiting_count++] = slot;
+}
+
+/* insert does the work of row_insert and row_insert_referenced. */
+static void insert(Row *row, bool referenced) {
+    EState *estate = row->table->tables->estate;
     ResultRelInfo *result = row->table->result;
     TriggerDesc *triggers = result->ri_TrigDesc;
 
-    if (triggers != NULL && only_checks_references(triggers))
-        result->ri_TrigDesc = NULL;
-    row_insert(row);
+    Assert(row->stored == NULL);
+    if (row->table->rows_may_wait) {
+        store_later(row->table, row->edited, referenced);
+        return;
+    }
+    compat_use_result_relation(estate, result);
+    result->ri_TrigDesc = triggers_of(result, referenced);
+    compat_insert(result, estate, row->edited);
     result->ri_TrigDesc = triggers;
+}
+
+void row_insert(Row *row) {
+    insert(row, false);
+}
+
+void row_insert_referenced(Row *row) {
+    insert(row, true);
 }
 
 void row_update(Row *row) {

@@ -246,8 +246,12 @@ extern void row_set_text(Row *row, int column, const char *value);
 extern void row_set_null(Row *row, int column);
 
 /*
- * row_insert stores a new row; row_update stores the changed columns of a locked row, row_delete removes it. Constraint
- * errors as in SQL. One row is written at most once between two calls of tables_look_again.
+ * row_insert adds a new row. CHECK and NOT NULL are enforced at once; the row is stored together with the table's other
+ * new ones by tables_look_again or tables_end, at the latest, so only then do unique indexes and foreign keys raise
+ * their errors. Rows of one table are stored in the order of these calls.
+ *
+ * row_update stores the changed columns of a locked row, row_delete removes it, both at once. Errors as in SQL. One row
+ * is written at most once between two calls of tables_look_again.
  */
 extern void row_insert(Row *row);
 

@@ -76,23 +76,47 @@ describe('Debian packages', () => {
     assert.equal(said.split(version).length, 3, said);
   });
 
+  test('bring units that systemd takes as they are, and that give away next to nothing', async () => {
+    const units = ['shop-gateway', 'shop-poller'].map((name) => `/lib/systemd/system/${name}.service`);
+    // Less is better; 2.0 is what a service that only talks to the network can reach. Without --offline it would ask a
+    // running systemd.
+    await inside(
+      system,
+      `apt-get -qq -y install --no-install-recommends systemd man-db >/srv/apt.log 2>&1 || { cat /srv/apt.log; exit 1; }
+       faultless() { said=$(systemd-analyze verify "$1" 2>&1) || true; echo "$said" >&2; test -z "$said"; }
+       closed() { systemd-analyze security --offline=true --threshold=20 "$1" >/srv/security.log; }
+       for unit in ${units.join(' ')}; do
+         faultless "$unit"
+         closed "$unit" || { cat /srv/security.log; exit 1; }
+       done
+       sed '/^ProtectSystem=/d; /^CapabilityBoundingSet=/d' ${units[0]} >/srv/loose.service
+       if closed /srv/loose.service; then echo 'a loose unit is not noticed'; exit 1; fi
+       sed 's/^Type=.*/Type=sometimes/' ${units[0]} >/srv/faulty.service
+       if faultless /srv/faulty.service 2>/dev/null; then echo 'a faulty unit is not noticed'; exit 1; fi`,
+    );
+  });
+
   test('upgrade, and everything is still there', async () => {
     const said = await inside(
       system,
       `apt-get -qq -y install --no-install-recommends ${names.map((name) => `/srv/${name}_${version}+1_amd64.deb`).join(' ')} >/srv/apt.log 2>&1 || { cat /srv/apt.log; exit 1; }
+       dpkg-query -W -f '\${Version}\\n' ${names.join(' ')}
        ${server}
        start
        sql -c 'ALTER EXTENSION pg_shop UPDATE' -c 'SELECT shop.migrate()' -c 'SELECT sku FROM shop.products' -c 'SELECT * FROM shop.verify(1)'
        stop`,
     );
-    assert.equal(said.trim(), 'MUG');
+    assert.equal(said.trim(), [`${version}+1`, `${version}+1`, `${version}+1`, 'MUG'].join('\n'));
   });
 
   test('go away, and leave the data', async () => {
     const said = await inside(
       system,
       `apt-get -qq -y purge ${names.join(' ')} >/srv/apt.log 2>&1 || { cat /srv/apt.log; exit 1; }
-       for file in /usr/bin/shop-gateway /usr/bin/shop-poller /usr/lib/postgresql/15/lib/pg_shop.so; do test ! -e "$file"; done
+       for file in /usr/bin/shop-gateway /usr/bin/shop-poller /usr/lib/postgresql/15/lib/pg_shop.so /usr/share/pg_shop \
+         /usr/share/postgresql/15/extension/pg_shop.control /lib/systemd/system/shop-gateway.service /lib/systemd/system/shop-poller.service \
+         /usr/share/man/man8/shop-gateway.8.gz /usr/share/man/man8/shop-poller.8.gz; do test ! -e "$file"; done
+       if dpkg-query -W ${names.join(' ')} 2>/dev/null | grep .; then exit 1; fi
        ${server}
        start
        sql -c 'SELECT sku FROM shop.products'

@@ -1,5 +1,6 @@
 // What the documents say is done: every fenced block of README.md and docs/ is run, parsed or compared with what it shows.
 // A block of commands is fenced with its language; text that is no command (a picture, an address) has none or is indented.
+// Commands that run for too long to be run here are of the language "text" or indented; they are checked to exist.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { access, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
@@ -32,6 +33,10 @@ describe('documents', () => {
   test('every fenced block is of a language that is looked at here', () => {
     assert.deepEqual(blocks.filter(({ language }) => !handled.has(language)).map(({ name, language }) => `${name} ${language}`), []);
     assert.ok(blocks.length > 0);
+  });
+
+  test('a block without a language is a picture', () => {
+    for (const block of ofLanguage('')) assert.match(block.text, /[►▼]/, block.name);
   });
 
   for (const document of documents) {
@@ -93,6 +98,18 @@ async function bash(script, environment) {
     timeout: 300_000,
   });
   return stdout;
+}
+
+/** The commands that a document shows without running: lines of its text blocks, and indented ones that are no settings. */
+async function shownCommands(document) {
+  const outside = [];
+  let inside = false;
+  for (const line of (await readFile(join(root, document), 'utf8')).split('\n')) {
+    if (/^ *```/.test(line)) inside = !inside;
+    else if (!inside && /^ {4}[^ ]/.test(line) && !/^ {4}[A-Z_]+=/.test(line)) outside.push(line.trim());
+  }
+  const inBlocks = ofLanguage('text').filter((block) => block.document === document).flatMap(({ text }) => text.split('\n'));
+  return [...outside, ...inBlocks].map((line) => ({ document, line }));
 }
 
 /** One answer of a session without what differs from run to run. */
@@ -183,6 +200,22 @@ describe('blocks of shell', () => {
     const script = block.text.replace('localhost:3000', `127.0.0.1:${shop.gateway.port}`);
     assert.match(await bash(script, { PAYMENT_WEBHOOK_SECRET: webhookSecret }), /^\{"received":true,"result":/);
     assert.match(await bash(script, { PAYMENT_WEBHOOK_SECRET: 'another-secret-of-sixteen' }), /"code":"invalid_signature"/);
+  });
+
+  // What takes an hour, or runs this very test, is not run but read: the target exists, and the variables are known.
+  test('the make commands that are only shown name what exists', async () => {
+    const shown = [];
+    for (const document of documents) shown.push(...(await shownCommands(document)));
+    assert.ok(shown.length > 5);
+    const makefile = await readFile(join(root, 'Makefile'), 'utf8');
+    const known = makefile + (await readFile(join(root, 'bench/run'), 'utf8'));
+    for (const { document, line } of shown) {
+      const [command, ...words] = line.replace(/ +#.*/, '').split(' ');
+      assert.equal(command, 'make', `${document}: ${line}`);
+      const [target, ...settings] = words;
+      await run('make', ['--dry-run', '--no-print-directory', target], { cwd: root });
+      for (const setting of settings) assert.match(known, new RegExp(`\\b${setting.split('=')[0]}\\b`), `${document}: ${line}`);
+    }
   });
 
   test('no other block of commands is left', () => {

@@ -1,16 +1,16 @@
 // What ships beside the programs names only what exists: variables, metrics, runbook sections, settings.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { parseAllDocuments } from 'yaml';
-import { anchors } from '../lib/markdown.js';
+import { fencedBlocks } from '../lib/markdown.js';
 import { Poller } from '../lib/poller.js';
 import { freePort } from '../lib/ports.js';
 import { QueueServer } from '../lib/queue.js';
-import { gatewayProgram, pollerProgram, root } from '../lib/settings.js';
+import { gatewayProgram, pollerProgram, root, scratch } from '../lib/settings.js';
 import { openShop } from '../lib/shop.js';
 import { eventually } from '../lib/wait.js';
 
@@ -42,6 +42,16 @@ describe('compose.yml', () => {
     }
   });
 
+  test('builds each service from a stage of the Dockerfile of its own, under the name that docker/build gives it', async () => {
+    const [{ services }] = await yaml('docker/compose.yml');
+    const stages = [...(await read('docker/Dockerfile')).matchAll(/^FROM \S+ AS (\S+)$/gm)].map(([, stage]) => stage);
+    for (const [name, { build, image }] of Object.entries(services)) {
+      assert.deepEqual(build, { context: '..', dockerfile: 'docker/Dockerfile', target: name });
+      assert.ok(stages.includes(name), name);
+      assert.equal(image, `pg_shop-${name}`);
+    }
+  });
+
   test('reads no variable that .env.example lacks', async () => {
     const used = new Set([...(await read('docker/compose.yml')).matchAll(/\$\{([A-Z_]+)/g)].map(([, name]) => name));
     const listed = new Set([...(await read('docker/.env.example')).matchAll(/^#?([A-Z_]+)=/gm)].map(([, name]) => name));
@@ -67,6 +77,26 @@ describe('Kubernetes manifests', async () => {
   }
 });
 
+describe('docs/aws.md', async () => {
+  const documents = (await fencedBlocks('docs/aws.md')).filter(({ language }) => language === 'json').map(({ text }) => JSON.parse(text));
+
+  test('its task sets only variables that the gateway knows, and asks it for its health as it is asked for', async () => {
+    const known = await variables(gatewayProgram);
+    const [container] = documents.find(({ containerDefinitions }) => containerDefinitions).containerDefinitions;
+    assert.deepEqual([...container.environment, ...container.secrets].map(({ name }) => name).filter((name) => !known.has(name)), []);
+    const { stdout: help } = await run(gatewayProgram, ['--help']);
+    assert.ok(help.includes(container.healthCheck.command.at(-1)));
+  });
+
+  test("its policy allows the poller's calls, and no others", async () => {
+    const sources = await Promise.all((await readdir(join(root, 'poller'))).filter((name) => name.endsWith('.c')).map((name) => read(`poller/${name}`)));
+    const calls = new Set(sources.join('').match(/"(Receive|Delete|Send|Change|Get|Purge|List|Create)(Message|Queue)\w*"/g).map((name) => name.replaceAll('"', '').replace(/Batch$/, '')));
+    const { Statement: statements } = documents.find((document) => document.Statement);
+    const allowed = new Set(statements.flatMap(({ Action: action }) => action).filter((action) => action.startsWith('sqs:')).map((action) => action.slice('sqs:'.length)));
+    assert.deepEqual([...allowed].sort(), [...calls].sort());
+  });
+});
+
 describe('alerts and dashboard', () => {
   const shop = openShop({ METRICS_TOKEN: 'a-token-of-the-manifest-test' });
 
@@ -85,21 +115,58 @@ describe('alerts and dashboard', () => {
     return new Set(`${ofGateway}\n${ofPoller}`.match(/\bshop_[a-z_]+/g));
   }
 
+  /** The alerts' rules. */
+  async function rules() {
+    const [{ groups }] = await yaml('contrib/prometheus/alerts.yml');
+    return groups.flatMap((group) => group.rules);
+  }
+
   test('name only metrics that exist', async () => {
     const known = await metricNames();
-    for (const file of ['contrib/prometheus/alerts.yml', 'contrib/grafana/pg_shop.json']) {
+    for (const file of ['contrib/prometheus/alerts.yml', 'contrib/grafana/pg_shop.json', 'docs/runbook.md']) {
       const used = new Set((await read(file)).match(/\bshop_(gateway|poller)_[a-z_]+/g));
-      assert.deepEqual([...used].filter((name) => !known.has(name)), [], file);
+      // A name that ends in an underscore stands for all that begin with it.
+      const exists = (name) => known.has(name) || (name.endsWith('_') && [...known].some((one) => one.startsWith(name)));
+      assert.ok(used.size > 0, file);
+      assert.deepEqual([...used].filter((name) => !exists(name)), [], file);
     }
   });
 
-  test('each alert has its section in the runbook', async () => {
-    const sections = await anchors('docs/runbook.md');
-    const [{ groups }] = await yaml('contrib/prometheus/alerts.yml');
-    for (const { alert, annotations } of groups.flatMap(({ rules }) => rules)) {
-      assert.equal(annotations.runbook, `docs/runbook.md#${alert.toLowerCase()}`);
-      assert.ok(sections.has(alert.toLowerCase()), alert);
-    }
+  test('Prometheus looks for the jobs that the alerts watch', async () => {
+    const [{ scrape_configs: scrapes }] = await yaml('contrib/prometheus/scrape.yml');
+    const watched = new Set([...(await read('contrib/prometheus/alerts.yml')).matchAll(/job="([^"]+)"/g)].map(([, job]) => job));
+    assert.deepEqual([...watched].sort(), scrapes.map((scrape) => scrape.job_name).sort());
+  });
+
+  test('the runbook has one section for each alert, in their order, and for no other', async () => {
+    const sections = [...(await read('docs/runbook.md')).matchAll(/^## (Shop\w+)$/gm)].map(([, title]) => title);
+    const alerts = await rules();
+    assert.deepEqual(sections, alerts.map(({ alert }) => alert));
+    for (const { alert, annotations } of alerts) assert.equal(annotations.runbook, `docs/runbook.md#${alert.toLowerCase()}`);
+  });
+
+  test('each alert is seen to fire, and to keep quiet, by what promtool runs', async () => {
+    const [{ tests }] = await yaml('contrib/prometheus/alerts.test.yml');
+    const seen = tests.flatMap((one) => one.alert_rule_test);
+    const named = (one) => [...new Set(seen.filter(one).map(({ alertname }) => alertname))].sort();
+    const all = (await rules()).map(({ alert }) => alert).sort();
+    assert.deepEqual(named(({ exp_alerts: expected }) => expected.length > 0), all);
+    assert.deepEqual(named(({ exp_alerts: expected }) => expected.length === 0), all);
+  });
+
+  test("Prometheus understands each of the dashboard's expressions", async () => {
+    const dashboard = JSON.parse(await read('contrib/grafana/pg_shop.json'));
+    const expressions = [...dashboard.panels, ...dashboard.annotations.list].flatMap((part) => [part, ...(part.targets ?? [])]).map(({ expr }) => expr).filter(Boolean);
+    assert.ok(expressions.length > 20);
+    const check = async (all) => {
+      // Rules are what promtool reads expressions from; JSON is YAML.
+      const rules = all.map((expr, number) => ({ record: `expression_${number}`, expr: expr.replaceAll('$__rate_interval', '5m') }));
+      const file = join(scratch, 'dashboard.yml');
+      await writeFile(file, JSON.stringify({ groups: [{ name: 'dashboard', rules }] }));
+      return run('promtool', ['check', 'rules', file]);
+    };
+    await check(expressions);
+    await assert.rejects(check([...expressions, 'sum by (']));
   });
 
   test('the alerts fire and keep quiet as they should', async () => {

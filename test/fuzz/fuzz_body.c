@@ -2,9 +2,9 @@
 #include <jansson.h>
 
 #include "arguments.h"
-#include "checkout_requests.h"
 #include "fuzz.h"
 #include "json_body.h"
+#include "request_array.h"
 #include "text.h"
 
 static const struct argument table[] = {
@@ -13,7 +13,8 @@ static const struct argument table[] = {
     {FROM_WHOLE_BODY, TEXT, NULL, false},
 };
 
-#define TABLE_SIZE (sizeof(table) / sizeof(table[0]))
+#define BATCH_VALUES 8
+#define TABLE_SIZE   (sizeof(table) / sizeof(table[0]))
 
 /* check_literals: the literal of each member, parsed alone, is the member's value. */
 static void check_literals(const char *text, size_t size, const struct json_body *body) {
@@ -45,16 +46,16 @@ static void check_values(const struct argument_values *values) {
 
 /* check_batch: in the text of the array, quotes that are not escaped stand only around its elements. */
 static void check_batch(const struct argument_values *values) {
-    const char *one[CHECKOUT_VALUES] = {"1", values->values[5], values->values[2], NULL, "key", values->values[6]};
+    const char *one[BATCH_VALUES] = {"1", values->values[5], values->values[2], NULL, "key", values->values[6]};
     char *text = NULL;
     size_t size = 0, i, quotes = 0;
     FILE *out = open_memstream(&text, &size);
 
     REQUIRE(out != NULL);
-    checkout_requests_begin(out);
-    checkout_requests_add(out, one, 0);
-    checkout_requests_add(out, one, 1);
-    checkout_requests_end(out);
+    request_array_begin(out);
+    request_array_add(out, one, BATCH_VALUES, 0);
+    request_array_add(out, one, BATCH_VALUES, 1);
+    request_array_end(out);
     fclose(out);
     for (i = 0; i < size; i++) {
         if (text[i] == '\\') {

@@ -1,10 +1,11 @@
-// Checkouts that arrive together go to the database together; nobody may notice but by the speed.
+// Checkouts, and items put into carts, that arrive together go to the database together; nobody may notice but by the speed.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assertProblem, assertStatus, openShop } from '../lib/shop.js';
 import { eventually } from '../lib/wait.js';
 
-const shop = openShop();
+const metricsToken = 'metrics-token-of-the-batches';
+const shop = openShop({ METRICS_TOKEN: metricsToken });
 const times = (count, make) => Promise.all(Array.from({ length: count }, (_, i) => make(i)));
 const count = (answers, status) => answers.filter((answer) => answer.status === status).length;
 
@@ -122,4 +123,68 @@ test('a batch whose session is ended is repeated, each request alone', async () 
   await session.end();
   for (const answer of await Promise.all(answers)) assertStatus(answer, 201);
   assert.equal((await shop.stock(productId)).reserved, 30);
+});
+
+test('items put into many carts at once: each answer is its own, and nothing is counted twice', async () => {
+  const [apple, pear] = [await shop.product({ stock: 1 }), await shop.product({ stock: 1 })];
+  const users = Array.from({ length: 40 }, () => shop.newUser());
+  const calls = users.flatMap((userId) => [[userId, apple, 1], [userId, pear, 2], [userId, apple, 3], [userId, 999_999_999, 1], [userId, pear, 0]]);
+  const answers = await Promise.all(calls.map(([userId, productId, qty]) => shop.post('/cart/items', { userId, productId, qty })));
+  for (const [i, answer] of answers.entries()) {
+    const [userId, productId, qty] = calls[i];
+    if (qty === 0) {
+      assertProblem(answer, 400, 'qty must be an integer greater than 0');
+    } else if (productId === 999_999_999) {
+      assertProblem(answer, 404, 'Product not found');
+    } else {
+      assertStatus(answer, 201);
+      assert.deepEqual([answer.json.cart.user_id, answer.json.item.product_id], [userId, productId]);
+    }
+  }
+  for (const userId of users) {
+    const { items } = (await shop.get(`/cart?userId=${userId}`)).json;
+    assert.deepEqual(items.map(({ product_id, qty }) => [product_id, qty]).sort(), [[apple, 4], [pear, 2]].sort());
+  }
+  const metrics = (await shop.get('/metrics', { token: metricsToken })).text;
+  const made = Number(/shop_gateway_cart_item_batch_size_count (\d+)/.exec(metrics)[1]);
+  const requests = Number(/shop_gateway_cart_item_batch_size_sum (\d+)/.exec(metrics)[1]);
+  assert.ok(requests >= calls.length && made < requests, `${made} calls for ${requests} requests`);
+});
+
+test('a cart that somebody holds delays its own item, and the items of others not at all', async () => {
+  const productId = await shop.product({ stock: 1 });
+  const [held, ...others] = Array.from({ length: 30 }, () => shop.newUser());
+  const add = (userId) => shop.post('/cart/items', { userId, productId, qty: 1 });
+  await times(30, (i) => add([held, ...others][i]));
+  const session = shop.database.session();
+  let stuck;
+  try {
+    await session.say('BEGIN');
+    await session.say(`SELECT 1 FROM shop.carts WHERE store_id = 1 AND user_id = ${held} FOR UPDATE`);
+    const begin = Date.now();
+    stuck = add(held);
+    for (const answer of await Promise.all(others.map(add))) assertStatus(answer, 201);
+    assert.ok(Date.now() - begin < 1500, `${Date.now() - begin} ms`);
+  } finally {
+    await session.end();
+  }
+  assertStatus(await stuck, 201);
+});
+
+test('items whose session is ended are not put in twice', async () => {
+  const productId = await shop.product({ stock: 1 });
+  const users = Array.from({ length: 30 }, () => shop.newUser());
+  const session = shop.database.session();
+  await session.say('BEGIN');
+  await session.say('LOCK TABLE shop.cart_items IN ACCESS EXCLUSIVE MODE');
+  const answers = users.map((userId) => shop.post('/cart/items', { userId, productId, qty: 1 }));
+  const waiting = `FROM pg_stat_activity WHERE datname = '${shop.database.name}' AND wait_event_type = 'Lock' AND query LIKE '%add_cart_item%'`;
+  await eventually('items wait for the lock', async () => (await shop.database.value(`SELECT count(*)::int ${waiting}`)) >= 2);
+  await shop.database.sql(`SELECT pg_terminate_backend(pid) ${waiting}`);
+  await session.end();
+  for (const [i, answer] of (await Promise.all(answers)).entries()) {
+    const cart = await shop.get(`/cart?userId=${users[i]}`);
+    if (answer.status === 201) assert.deepEqual(cart.json.items.map(({ qty }) => qty), [1]);
+    else assert.ok(answer.status === 503 && (cart.status === 404 || cart.json.items.length === 0), `${answer.status} ${cart.text}`);
+  }
 });

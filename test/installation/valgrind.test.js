@@ -42,6 +42,7 @@ const statements = [
      FROM shop.carts WHERE status = 'open')); END $$`.replaceAll('\n', ' '),
   ...Array.from({ length: 10 }, (_, index) => `SELECT shop.accept_order(1, ${intake(`i${index}`, 1 + index % 3, 2.5 + 1.5 * (index % 3))}, 'k${index}', 'r', NULL)`),
   ...Array.from({ length: 12 }, (_, index) => `SELECT shop.ingest_order(1, ${intake(`i${index}`, 1 + index % 3, 2.5 + 1.5 * (index % 3))}, 'r', NULL)`),
+  `SELECT shop.ingest_orders(1, ARRAY[${[...Array.from({ length: 12 }, (_, index) => intake(`j${index % 8}`, 1 + index % 4, 2.5)), "'no JSON'"]}], NULL, NULL)`,
   "SELECT shop.accept_order(1, '{\"items\": [{}]}', NULL, NULL, NULL)",
   "SELECT shop.update_product(1, 1, NULL, 'Other', 2.25, 'a', 'r')",
   'SELECT shop.list_products(1, NULL, NULL, NULL), shop.get_product(1, 1, NULL), shop.get_product(1, 99, NULL)',

@@ -9,8 +9,8 @@ const cents = (text) => Math.round(Number(text) * 100);
 const money = (amount) => (amount === null ? null : (amount / 100).toFixed(2));
 
 const weights = {
-  add: 20, remove: 3, checkout: 16, batch: 5, cancel: 5, settle: 5, settleBatch: 4, begin: 6, apply: 10, fulfil: 4, refund: 5, settleRefund: 6,
-  giveBack: 3, restock: 4, adjust: 2, accept: 4, ingest: 5, expire: 2, maintain: 1, deliver: 4, look: 3,
+  add: 14, addBatch: 4, remove: 3, checkout: 16, batch: 5, cancel: 5, settle: 5, settleBatch: 4, begin: 6, apply: 10, fulfil: 4, refund: 5, settleRefund: 6,
+  giveBack: 3, restock: 4, adjust: 2, accept: 4, ingest: 4, ingestBatch: 4, expire: 2, maintain: 1, deliver: 4, look: 3,
 };
 
 /** What the sessions know of each other's doings, so that they get in each other's way. */
@@ -59,6 +59,23 @@ class Buyer {
     return entry.answer;
   }
 
+  /** Runs a query that does several operations and answers a row for each; gives the answers. One left undecided is none. */
+  async callTogether(operations, query, values, read = (row) => row) {
+    const entries = operations.map((operation) => ({ ...operation, start: performance.now() }));
+    let answers = [];
+    try {
+      const { rows } = await this.client.query(query, values);
+      answers = rows.map(read);
+      entries.forEach((entry, index) => { entry.answer = answers[index]; });
+    } catch (error) {
+      for (const entry of entries) entry.error = `${error.code}: ${error.message}`;
+    }
+    for (const entry of entries) entry.end = performance.now();
+    const undecided = ({ answer }) => answer?.result === null || answer?.status === 0;
+    this.world.journal.push(...entries.filter((entry) => !undecided(entry)));
+    return answers;
+  }
+
   /** An API function that answers a shop.response. */
   respond(operation, call, values) {
     return this.call(operation, `SELECT status, body, replayed, order_id FROM ${call}`, values, ([row]) => response(row));
@@ -76,9 +93,24 @@ class Buyer {
     const operation = { name: 'add', user: this.user(), productId: this.product(), qty: this.dice.between(1, 3) };
     const { user, productId, qty } = operation;
     const answer = await this.respond(operation, 'shop.add_cart_item(1, NULL, $1, $2, $3, NULL)', [user, productId, qty]);
+    this.added(user, answer);
+  }
+
+  added(user, answer) {
     if (answer?.status !== 201) return;
     const carts = (this.world.carts[user] ??= []);
     if (!carts.includes(answer.body.cart.id)) carts.push(answer.body.cart.id);
+  }
+
+  /** Puts several items into carts in one call: for the checker so many at once. */
+  async addBatch() {
+    const { dice } = this;
+    const operations = Array.from({ length: dice.between(2, 6) }, () =>
+      ({ name: 'add', user: this.user(), productId: this.product(), qty: dice.between(1, 3) }));
+    const rows = operations.map(({ user, productId, qty }) => `ROW(NULL, ${user}, ${productId}, ${qty}, NULL)`);
+    const answers = await this.callTogether(operations,
+      `SELECT status, body, replayed, order_id FROM shop.add_cart_items(1, ARRAY[${rows.join()}]::shop.cart_item_request[])`, [], response);
+    answers.forEach((answer, index) => this.added(operations[index].user, answer));
   }
 
   remove() {
@@ -159,19 +191,12 @@ class Buyer {
 
   /** Settles several orders in one call: for the checker so many settlements at once. One that is left undecided is none. */
   async settleBatch() {
-    const { orders, journal } = this.world;
+    const { orders } = this.world;
     if (orders.length === 0) return;
     const ids = [...new Set(Array.from({ length: this.dice.between(1, 5) }, () => this.dice.recent(orders, 12).id))];
-    const entries = ids.map((order) => ({ name: 'settle', order, paid: this.dice.chance(0.7), start: performance.now() }));
-    try {
-      const { rows } = await this.client.query('SELECT * FROM shop.settle_payments(1, $1, $2, NULL, NULL, NULL)',
-        [ids, entries.map(({ paid }) => paid)]);
-      entries.forEach((entry, index) => { entry.answer = rows[index]; });
-    } catch (error) {
-      for (const entry of entries) entry.error = `${error.code}: ${error.message}`;
-    }
-    for (const entry of entries) entry.end = performance.now();
-    journal.push(...entries.filter(({ answer }) => answer === undefined || answer.result !== null));
+    const operations = ids.map((order) => ({ name: 'settle', order, paid: this.dice.chance(0.7) }));
+    await this.callTogether(operations, 'SELECT * FROM shop.settle_payments(1, $1, $2, NULL, NULL, NULL)',
+      [ids, operations.map(({ paid }) => paid)]);
   }
 
   async begin() {
@@ -286,12 +311,26 @@ class Buyer {
     if (answer?.status === 202) this.intakeOrder(document, answer.orderId);
   }
 
+  /** Which content of an order the next message has: 1, another one than the order's, where messages may be forged. */
+  messageVariant({ known }) {
+    return this.forged && known && this.dice.chance(0.2) ? 1 : 0;
+  }
+
   async ingest() {
     const document = this.document();
-    const variant = this.forged && document.known && this.dice.chance(0.2) ? 1 : 0;
+    const variant = this.messageVariant(document);
     const answer = await this.call({ name: 'ingest', external: document.id, meaning: variant },
       'SELECT * FROM shop.ingest_order(1, $1, NULL, NULL)', [this.intakeBody(document, variant)], ([row]) => row);
     if (answer?.order_status != null) this.intakeOrder(document);
+  }
+
+  /** Processes several messages in one call, the same one twice perhaps: for the checker so many at once. */
+  async ingestBatch() {
+    const documents = Array.from({ length: this.dice.between(2, 6) }, () => this.document());
+    const operations = documents.map((document) => ({ name: 'ingest', external: document.id, meaning: this.messageVariant(document) }));
+    const answers = await this.callTogether(operations, 'SELECT * FROM shop.ingest_orders(1, $1, NULL, NULL)',
+      [documents.map((document, index) => this.intakeBody(document, operations[index].meaning))]);
+    answers.forEach((answer, index) => { if (answer.order_status !== null) this.intakeOrder(documents[index]); });
   }
 
   expire() {

@@ -368,19 +368,21 @@ kind_poller() {
 
 # --- bench --------------------------------------------------------------------------------------------------------------
 
-# bench_run: one second of two arms and of the sell-out, without plots.
+# bench_run: one second of two arms, the sell-out and intake orders, without plots.
 bench_run() {
     rm -rf "$check_dir/bench/results" "$check_dir/bench/report"
-    BENCH_DIR=$check_dir/bench BENCH_PLOTS=no BENCH_SECONDS=1 BENCH_LOADS=hot BENCH_ARMS=checkout-20,http-16,sell-out bench/run quick
+    BENCH_DIR=$check_dir/bench BENCH_PLOTS=no BENCH_SECONDS=1 BENCH_LOADS=hot BENCH_ARMS=checkout-20,http-16,sell-out,intake bench/run quick
 }
 
-# bench_results: each arm placed orders, with CPU, latencies and WAL, and left no broken invariant; the sell-out was exact.
+# bench_results: each arm placed orders, with CPU, latencies and WAL, and left no broken invariant; the sell-out was exact, and every
+# intake order was processed.
 bench_results() {
     local results=$check_dir/bench/results/quick.jsonl
     jq -es 'map(select(.kind == "arm")) | length == 2 and all(.rate > 0 and .orders > 0 and .p50 > 0 and .p99 >= .p50
                 and .cpu.backends > 0 and .wal_records > 500 and .refused == 0 and .violations == [])' "$results" &&
         jq -es 'any(.kind == "arm" and .name == "http-16" and .cpu.gateway > 0 and .batch_size >= 1)' "$results" &&
-        jq -es 'any(.kind == "figure" and .name == "sell-out" and .sold == .units and .left == 0)' "$results"
+        jq -es 'any(.kind == "figure" and .name == "sell-out" and .sold == .units and .left == 0)' "$results" &&
+        jq -es 'any(.kind == "figure" and .name == "intake" and .rate > 0 and .cpu.poller > 0 and .violations == [])' "$results"
 }
 
 # bench_report: the table has a row for each of the eight figures and nothing is left to fill in.

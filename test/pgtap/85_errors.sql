@@ -1,6 +1,6 @@
 -- Faults: the SQLSTATEs of class SH and 25006. Refusals of requests are answers and tested with their functions.
 BEGIN;
-SELECT plan(237);
+SELECT plan(243);
 \ir fixture.psql
 
 SELECT pg_temp.product('widget', 1, 10) AS widget \gset
@@ -22,6 +22,7 @@ FROM (VALUES
     (format('get_inventory(STORE, %s, NULL)', :widget), false),
     ('get_cart(STORE, NULL, 7, NULL)', false),
     (format('add_cart_item(STORE, NULL, 7, %s, 1, NULL)', :widget), true),
+    (format($$add_cart_items(STORE, ARRAY[ROW(NULL, 7, %s, 1, NULL)::shop.cart_item_request])$$, :widget), true),
     (format('remove_cart_item(STORE, NULL, 7, %s, NULL)', :widget), true),
     (format($$checkout(STORE, NULL, 7, %s, 'key', NULL, NULL, NULL)$$, :cart), true),
     (format('get_order(STORE, NULL, %s, NULL)', :placed), false),
@@ -51,6 +52,8 @@ FROM (VALUES
     ($$ingest_order(STORE, '{"order_id": "ORD-1", "customer_id": "c", "total_amount": 1,
         "items": [{"product_id": "p", "quantity": 1, "price": 1}], "created_at": "2024-01-01T00:00:00"}', NULL,
             NULL)$$, true),
+    ($$ingest_orders(STORE, ARRAY['{"order_id": "ORD-2", "customer_id": "c", "total_amount": 1,
+        "items": [{"product_id": "p", "quantity": 1, "price": 1}]}'], NULL, NULL)$$, true),
     ($$get_intake_order(STORE, 'ORD-1', NULL)$$, false),
     ('list_intake_orders(STORE, 1, 10, NULL, NULL)', false),
     ('list_all_orders(STORE, NULL, NULL, 10, NULL)', false),

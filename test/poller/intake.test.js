@@ -56,7 +56,7 @@ for (const withQueue of [false, true]) {
     });
 
     test('what cannot be processed is tried INTAKE_MAX_RECEIVE_COUNT times and becomes a dead letter; redriven, it is done', async () => {
-      await shop.database.sql('REVOKE EXECUTE ON FUNCTION shop.ingest_order FROM shop_poller');
+      await shop.database.sql('REVOKE EXECUTE ON FUNCTION shop.ingest_order, shop.ingest_orders FROM shop_poller');
       const poller = await settling.poller({ INTAKE_MAX_RECEIVE_COUNT: '2', SQS_WORKER_MAX_RECEIVE_COUNT: '9', SQS_VISIBILITY_TIMEOUT_SECONDS: '1' });
       const orderId = await accept([{ product_id: 'p', quantity: 1, price: 2 }]);
       const line = await poller.event('message_moved_to_dlq', { orderId }, 30);
@@ -66,10 +66,54 @@ for (const withQueue of [false, true]) {
       const [letter] = await shop.database.rows(`SELECT * FROM shop.dead_letters WHERE body LIKE '%${orderId}%'`);
       assert.equal(letter.receive_count, 2);
       if (!withQueue) assert.equal(letter.order_id, (await order(orderId)).id);
-      await shop.database.sql('GRANT EXECUTE ON FUNCTION shop.ingest_order TO shop_poller');
+      await shop.database.sql('GRANT EXECUTE ON FUNCTION shop.ingest_order, shop.ingest_orders TO shop_poller');
       await shop.database.sql(`SELECT shop.redrive(1, ${letter.id}, 'test', 'redriven')`);
       await ends(orderId, 'CONFIRMED');
       await settling.outboxDone();
+    });
+
+    test('orders that wait together go in a few calls, each with its own outcome', async () => {
+      const sku = shop.newSku();
+      const productId = await shop.product({ sku, stock: 40 });
+      const ids = [];
+      for (let n = 0; n < 60; n += 1) ids.push(await accept([{ product_id: sku, quantity: 1, price: 1 }, { product_id: `other "${n}\\`, quantity: 1, price: 0 }]));
+      const poller = await settling.poller({ SQS_VISIBILITY_TIMEOUT_SECONDS: '10' });
+      await settling.outboxDone(30);
+      const list = ids.map(literal).join();
+      const ended = () => shop.database.rows(`SELECT ordered.status, ordered.xmin::text AS commit
+        FROM shop.orders ordered JOIN shop.intake_orders intake ON intake.order_id = ordered.id WHERE intake.external_id IN (${list})`);
+      await eventually('all are processed', async () => (await ended()).every(({ status }) => status !== 'QUEUED'), 20);
+      const orders = await ended();
+      assert.equal(orders.filter(({ status }) => status === 'CONFIRMED').length, 40);
+      assert.equal(orders.filter(({ status }) => status === 'CANCELLED').length, 20);
+      assert.ok(new Set(orders.map(({ commit }) => commit)).size < 40, 'fewer commits than orders');
+      assert.equal((await shop.stock(productId)).available_qty, 0);
+      const lines = await eventually('a line for each', () => {
+        const found = poller.events('order_processed').filter(({ orderId }) => ids.includes(orderId));
+        return found.length === ids.length && found;
+      });
+      assert.equal(lines.filter(({ result }) => result === 'processed').length, 40);
+      assert.equal(lines.filter(({ result }) => result === 'failed').length, 20);
+    });
+
+    test('an order that somebody else is at holds none of those that wait with it', async () => {
+      const held = randomUUID();
+      const document = JSON.stringify({ order_id: held, customer_id: 'customer-1', items: [{ product_id: 'p', quantity: 1, price: 2 }], total_amount: 2 });
+      const ids = [];
+      for (let n = 0; n < 12; n += 1) ids.push(await accept([{ product_id: 'p', quantity: 1, price: 2 }], n === 6 ? held : undefined));
+      const session = shop.database.session();
+      try {
+        await session.say('BEGIN');
+        await session.say(`SELECT shop.ingest_order(1, ${literal(document)}, NULL, NULL)`);
+        const poller = await settling.poller({ SQS_VISIBILITY_TIMEOUT_SECONDS: '1' });
+        for (const id of ids) if (id !== held) await ends(id, 'CONFIRMED');
+        await poller.event('order_process_failed', { orderId: held });
+      } finally {
+        await session.end();
+      }
+      await ends(held, 'CONFIRMED');
+      await settling.outboxDone();
+      assert.deepEqual(await shop.database.rows(`SELECT FROM shop.dead_letters WHERE body LIKE '%${held}%'`), []);
     });
 
     test('redriven poison is poison again', async () => {
@@ -88,11 +132,11 @@ for (const withQueue of [false, true]) {
 
     test('our message carries order_id, customer_id and the request id as attributes', async () => {
       const before = (await settling.queue.messages('payments-dlq')).length;
-      await shop.database.sql('REVOKE EXECUTE ON FUNCTION shop.ingest_order FROM shop_poller');
+      await shop.database.sql('REVOKE EXECUTE ON FUNCTION shop.ingest_order, shop.ingest_orders FROM shop_poller');
       await settling.poller({ INTAKE_MAX_RECEIVE_COUNT: '1' });
       const orderId = await accept([{ product_id: 'p', quantity: 1, price: 2 }]);
       const letters = await settling.queue.deadLetters(before + 1);
-      await shop.database.sql('GRANT EXECUTE ON FUNCTION shop.ingest_order TO shop_poller');
+      await shop.database.sql('GRANT EXECUTE ON FUNCTION shop.ingest_order, shop.ingest_orders TO shop_poller');
       const text = JSON.stringify(letters.find((letter) => letter.body.includes(orderId)));
       for (const [name, value] of [['order_id', orderId], ['customer_id', 'customer-1'], ['requestId', 'accepted']]) {
         assert.match(text, new RegExp(`"${name}":\\{[^}]*"${value}"`));

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
@@ -129,12 +130,30 @@ static void tells_the_time(void **state) {
     assert_int_equal(clock_remaining_ms(INT64_MAX, 0), INT32_MAX);
 }
 
+static void copies_texts_into_one_block(void **state) {
+    const char *texts[] = {"one", NULL, "", "\xc3\xa9"};
+    const char **copy = malloc(texts_size(texts, 4));
+
+    (void)state;
+    assert_int_equal(texts_size(texts, 4), 4 * sizeof(char *) + 4 + 1 + 3);
+    assert_int_equal(texts_size(texts, 0), 0);
+    assert_non_null(copy);
+    texts_copy(copy, texts, 4);
+    assert_ptr_not_equal(copy[0], texts[0]);
+    assert_string_equal(copy[0], "one");
+    assert_null(copy[1]);
+    assert_string_equal(copy[2], "");
+    assert_string_equal(copy[3], "\xc3\xa9");
+    assert_ptr_equal(copy[3] + 3, (const char *)copy + texts_size(texts, 4));
+    free(copy);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_integers), cmocka_unit_test(refuses_what_is_no_integer),
         cmocka_unit_test(reads_decimals), cmocka_unit_test(knows_utf8),
         cmocka_unit_test(mends_utf8),     cmocka_unit_test(makes_random_uuids),
-        cmocka_unit_test(tells_the_time),
+        cmocka_unit_test(tells_the_time), cmocka_unit_test(copies_texts_into_one_block),
     };
 
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);

@@ -14,6 +14,20 @@ COMMENT ON COLUMN shop.response.order_id IS 'the order that the request is about
 COMMENT ON COLUMN shop.response.retry_after IS 'seconds to wait before asking again, where that helps';
 COMMENT ON COLUMN shop.response.location IS 'path of what was made, for the Location header';
 
+CREATE TYPE shop.cart_item_request AS (
+    actor_id bigint,
+    user_id bigint,
+    product_id bigint,
+    qty integer,
+    request_id text
+);
+COMMENT ON TYPE shop.cart_item_request IS 'One request of shop.add_cart_items(): the arguments of shop.add_cart_item() but the store.';
+COMMENT ON COLUMN shop.cart_item_request.actor_id IS 'the user that the caller proved to be; NULL: may act for anyone';
+COMMENT ON COLUMN shop.cart_item_request.user_id IS 'whose cart it goes to';
+COMMENT ON COLUMN shop.cart_item_request.product_id IS 'the product';
+COMMENT ON COLUMN shop.cart_item_request.qty IS 'units to add';
+COMMENT ON COLUMN shop.cart_item_request.request_id IS 'the request''s id';
+
 CREATE TYPE shop.checkout_request AS (
     actor_id bigint,
     user_id bigint,

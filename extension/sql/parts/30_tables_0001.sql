@@ -150,11 +150,11 @@ BEGIN
         CONSTRAINT orders_user_and_cart_check CHECK ((user_id IS NULL) = (cart_id IS NULL))
     ) WITH (fillfactor = 80);
     CREATE INDEX orders_by_user ON shop.orders (store_id, user_id, id);
-    CREATE INDEX orders_unfinished ON shop.orders (store_id, created_at) WHERE status IN ('pending', 'QUEUED');
+    CREATE INDEX orders_by_status ON shop.orders (store_id, status COLLATE "C", id);
     COMMENT ON TABLE shop.orders IS 'orders; the status changes only by the functions, each change with a row in order_events';
     COMMENT ON CONSTRAINT orders_one_per_cart ON shop.orders IS 'one cart becomes at most one order, ever';
     COMMENT ON INDEX shop.orders_by_user IS 'the list of a user''s orders, newest first';
-    COMMENT ON INDEX shop.orders_unfinished IS 'orders that something still has to happen to, by age';
+    COMMENT ON INDEX shop.orders_by_status IS 'orders of one state, newest first, however few there are: for lists, and for those that something still has to happen to';
     COMMENT ON COLUMN shop.orders.store_id IS 'the shop';
     COMMENT ON COLUMN shop.orders.id IS 'number of the order';
     COMMENT ON COLUMN shop.orders.user_id IS 'whose order it is; NULL for intake orders, see intake_orders';
@@ -502,7 +502,7 @@ BEGIN
         LEFT JOIN LATERAL (SELECT waiting.id, waiting.attempts, waiting.last_error FROM shop.outbox waiting
                            WHERE waiting.store_id = purchase.store_id AND waiting.order_id = purchase.id
                              AND waiting.status = 'pending' ORDER BY waiting.id LIMIT 1) message ON true
-        WHERE purchase.status IN ('pending', 'QUEUED') AND purchase.created_at < clock_timestamp() - interval '1 minute';
+        WHERE purchase.status COLLATE "C" IN ('pending', 'QUEUED') AND purchase.created_at < clock_timestamp() - interval '1 minute';
     COMMENT ON VIEW shop.stuck_orders IS 'orders that should have gone on a minute ago or more, with the reason';
     COMMENT ON COLUMN shop.stuck_orders.store_id IS 'the shop';
     COMMENT ON COLUMN shop.stuck_orders.order_id IS 'the order';

@@ -58,6 +58,13 @@ AS 'MODULE_PATHNAME', 'shop_add_cart_item';
 COMMENT ON FUNCTION shop.add_cart_item(integer, bigint, bigint, bigint, integer, text) IS 'Adds units of a product to the user''s open cart, which is made where there is none. 201 {cart,item}, 400, 404.';
 REVOKE ALL ON FUNCTION shop.add_cart_item(integer, bigint, bigint, bigint, integer, text) FROM PUBLIC;
 
+CREATE FUNCTION shop.add_cart_items(store_id integer, requests shop.cart_item_request[])
+RETURNS SETOF shop.response
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS 'MODULE_PATHNAME', 'shop_add_cart_items';
+COMMENT ON FUNCTION shop.add_cart_items(integer, shop.cart_item_request[]) IS 'shop.add_cart_item() for up to 1000 requests in one commit; answers in the order of the requests, each as if it had come alone after those before it. status 0: undecided, because somebody else holds the cart; send it alone.';
+REVOKE ALL ON FUNCTION shop.add_cart_items(integer, shop.cart_item_request[]) FROM PUBLIC;
+
 CREATE FUNCTION shop.remove_cart_item(store_id integer, actor_id bigint, user_id bigint, product_id bigint, request_id text)
 RETURNS shop.response
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
@@ -197,6 +204,13 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalo
 AS 'MODULE_PATHNAME', 'shop_ingest_order';
 COMMENT ON FUNCTION shop.ingest_order(integer, text, text, bigint) IS 'Processes the message of an intake order exactly once, also one that a producer put on the queue. result: processed, failed (short of stock), already_processed, busy (try again), or invalid_message_body and total_mismatch, which no retry will mend.';
 REVOKE ALL ON FUNCTION shop.ingest_order(integer, text, text, bigint) FROM PUBLIC;
+
+CREATE FUNCTION shop.ingest_orders(store_id integer, bodies text[], request_ids text[], outbox_ids bigint[])
+RETURNS TABLE (result text, order_status text, detail text)
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS 'MODULE_PATHNAME', 'shop_ingest_orders';
+COMMENT ON FUNCTION shop.ingest_orders(integer, text[], text[], bigint[]) IS 'shop.ingest_order() for up to 1000 messages in one commit; results in the order of the arrays, each as if it had come alone after those before it. request_ids and outbox_ids may be NULL. result NULL: somebody else is at the order; send it alone.';
+REVOKE ALL ON FUNCTION shop.ingest_orders(integer, text[], text[], bigint[]) FROM PUBLIC;
 
 CREATE FUNCTION shop.expire_pending_orders(store_id integer, row_limit integer) RETURNS integer
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'

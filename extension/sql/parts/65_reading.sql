@@ -21,8 +21,30 @@ $function$;
 COMMENT ON FUNCTION shop.refuse_page(bigint, integer, text) IS 'The refusal of a page before before_id with row_limit rows; NULL when both, as far as given, are in range.';
 REVOKE ALL ON FUNCTION shop.refuse_page(bigint, integer, text) FROM PUBLIC;
 
-CREATE FUNCTION shop.intake_documents(store_id integer, below_id bigint, skipped bigint, row_limit bigint,
-                                      OUT documents text, OUT listed bigint, OUT last_id bigint)
+CREATE FUNCTION shop.order_page(store_id integer, status text, below_id bigint, skipped bigint, row_limit bigint)
+RETURNS bigint[]
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+-- The planner does not know that a page is short. Sorting all orders may seem cheaper to it than following an index.
+SET enable_sort = off SET max_parallel_workers_per_gather = 0
+AS $function$
+#variable_conflict use_column
+BEGIN
+    IF order_page.status IS NULL THEN
+        RETURN ARRAY(SELECT purchase.id FROM shop.orders purchase
+                     WHERE purchase.store_id = order_page.store_id AND purchase.id < below_id
+                     ORDER BY purchase.id DESC OFFSET skipped LIMIT row_limit);
+    END IF;
+    RETURN ARRAY(SELECT purchase.id FROM shop.orders purchase
+                 WHERE purchase.store_id = order_page.store_id AND purchase.status COLLATE "C" = order_page.status
+                   AND purchase.id < below_id
+                 ORDER BY purchase.id DESC OFFSET skipped LIMIT row_limit);
+END
+$function$;
+COMMENT ON FUNCTION shop.order_page(integer, text, bigint, bigint, bigint) IS 'Numbers of orders, newest first, of one status or (NULL) all: row_limit of those below below_id after skipped ones, at a cost that does not grow with how many orders there are.';
+REVOKE ALL ON FUNCTION shop.order_page(integer, text, bigint, bigint, bigint) FROM PUBLIC;
+
+CREATE FUNCTION shop.intake_documents(store_id integer, ids bigint[]) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off
 AS $function$
@@ -30,8 +52,8 @@ AS $function$
 DECLARE
     iso_time CONSTANT text := 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"';
 BEGIN
-    -- What belongs to an order is looked up order by order (LATERAL), whatever the planner believes of row_limit.
-    SELECT string_agg(format('{"id":%1$s,"order_id":%1$s,"customer_id":%2$s,"total_amount":%3$s,"items":%4$s,"status":"%5$s",'
+    -- All that belongs to an order is looked up order by order (LATERAL), whatever the planner believes of the tables.
+    RETURN (SELECT string_agg(format('{"id":%1$s,"order_id":%1$s,"customer_id":%2$s,"total_amount":%3$s,"items":%4$s,"status":"%5$s",'
                              '"created_at":"%6$s","updated_at":"%7$s"%8$s}',
                              to_json(coalesce(intake.external_id, page.id::text)),
                              to_json(coalesce(intake.customer_id, page.user_id::text)), page.total_price,
@@ -40,11 +62,12 @@ BEGIN
                              to_char(page.updated_at AT TIME ZONE 'UTC', iso_time),
                              CASE WHEN word.status = 'failed' THEN ',"failure_reason":'
                                   || to_json(coalesce(cancelled.reason, letter.reason, cancelled.event)) END),
-                      ',' ORDER BY page.id DESC),
-           count(*), min(page.id)
-    FROM (SELECT purchase.* FROM shop.orders purchase
-          WHERE purchase.store_id = intake_documents.store_id AND purchase.id < below_id
-          ORDER BY purchase.id DESC OFFSET skipped LIMIT row_limit) page
+                      ',' ORDER BY page.id DESC)
+    FROM unnest(ids) AS wanted (id)
+    CROSS JOIN LATERAL (
+        SELECT purchase.* FROM shop.orders purchase
+        WHERE purchase.store_id = intake_documents.store_id AND purchase.id = wanted.id LIMIT 1
+    ) page
     LEFT JOIN LATERAL (
         SELECT document.external_id, document.customer_id, document.items FROM shop.intake_orders document
         WHERE document.store_id = page.store_id AND document.order_id = page.id LIMIT 1
@@ -72,12 +95,11 @@ BEGIN
                     WHEN page.status = 'QUEUED' THEN 'queued'
                     WHEN page.status = 'pending' THEN 'pending'
                     ELSE 'completed' END AS status
-    ) word
-    INTO documents, listed, last_id;
+    ) word);
 END
 $function$;
-COMMENT ON FUNCTION shop.intake_documents(integer, bigint, bigint, bigint) IS 'Orders as Intake''s clients read them, newest first, separated by commas: row_limit of those below below_id after skipped ones; how many, and the last one''s id. Orders of carts too, with the SKU as product_id.';
-REVOKE ALL ON FUNCTION shop.intake_documents(integer, bigint, bigint, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION shop.intake_documents(integer, bigint[]) IS 'The orders with these numbers as Intake''s clients read them, newest first, separated by commas; NULL for none. Orders of carts too, with the SKU as product_id.';
+REVOKE ALL ON FUNCTION shop.intake_documents(integer, bigint[]) FROM PUBLIC;
 
 CREATE FUNCTION shop.get_intake_order(store_id integer, external_id text, request_id text) RETURNS shop.response
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -101,7 +123,7 @@ BEGIN
         RETURN shop.problem('order_not_found', 'Order not found', get_intake_order.request_id);
     END IF;
     answer.status := 200;
-    answer.body := format('{"data":%s}', (shop.intake_documents(store_id, found_id + 1, 0, 1)).documents);
+    answer.body := format('{"data":%s}', shop.intake_documents(store_id, ARRAY[found_id]));
     answer.replayed := false;
     answer.order_id := found_id;
     RETURN answer;
@@ -121,9 +143,7 @@ DECLARE
     below bigint := 9223372036854775807;
     skipped bigint := 0;
     answer shop.response;
-    last_id bigint;
-    listed bigint;
-    documents text;
+    ids bigint[];
 BEGIN
     PERFORM shop.require_migrated();
     IF page_number < 1 THEN
@@ -139,14 +159,13 @@ BEGIN
         -- Pages beyond what an offset can express are as empty as any other page out of range.
         skipped := least((page_number - 1)::numeric * page_size, 9223372036854775807);
     END IF;
-    SELECT page.documents, page.listed, page.last_id
-    FROM shop.intake_documents(list_intake_orders.store_id, below, skipped, page_size) page
-    INTO documents, listed, last_id;
+    ids := shop.order_page(list_intake_orders.store_id, NULL, below, skipped, page_size);
     answer.status := 200;
     answer.replayed := false;
-    answer.body := format('{"orders":[%s],"total":%s,"page":%s,"limit":%s,"next":%s}', coalesce(documents, ''),
+    answer.body := format('{"orders":[%s],"total":%s,"page":%s,"limit":%s,"next":%s}',
+                          coalesce(shop.intake_documents(list_intake_orders.store_id, ids), ''),
                           shop.count_orders(store_id), page_number, page_size,
-                          CASE WHEN listed = page_size THEN to_json(last_id::text)::text ELSE 'null' END);
+                          CASE WHEN cardinality(ids) = page_size THEN to_json(ids[page_size]::text)::text ELSE 'null' END);
     RETURN answer;
 END
 $function$;
@@ -176,11 +195,12 @@ BEGIN
                'created_at', to_char(page.created_at AT TIME ZONE 'UTC', iso_time),
                'updated_at', to_char(page.updated_at AT TIME ZONE 'UTC', iso_time))
                ORDER BY page.id DESC), '[]')::text, false
-    FROM (SELECT purchase.* FROM shop.orders purchase
-          WHERE purchase.store_id = list_all_orders.store_id
-            AND purchase.id < coalesce(before_id, 9223372036854775807)
-            AND (list_all_orders.status IS NULL OR purchase.status = list_all_orders.status)
-          ORDER BY purchase.id DESC LIMIT coalesce(row_limit, 100)) page
+    FROM unnest(shop.order_page(list_all_orders.store_id, list_all_orders.status,
+                                coalesce(before_id, 9223372036854775807), 0, coalesce(row_limit, 100))) AS wanted (id)
+    CROSS JOIN LATERAL (
+        SELECT purchase.* FROM shop.orders purchase
+        WHERE purchase.store_id = list_all_orders.store_id AND purchase.id = wanted.id LIMIT 1
+    ) page
     LEFT JOIN LATERAL (
         SELECT document.external_id, document.customer_id FROM shop.intake_orders document
         WHERE document.store_id = page.store_id AND document.order_id = page.id LIMIT 1

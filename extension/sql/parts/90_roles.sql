@@ -4,14 +4,14 @@ AS $function$
 DECLARE
     gateway CONSTANT text[] := ARRAY[
         'list_products', 'get_product', 'create_product', 'update_product', 'restock', 'adjust_stock', 'get_inventory',
-        'get_cart', 'add_cart_item', 'remove_cart_item', 'checkout', 'checkout_batch', 'get_order', 'list_orders', 'order_events',
+        'get_cart', 'add_cart_item', 'add_cart_items', 'remove_cart_item', 'checkout', 'checkout_batch', 'get_order', 'list_orders', 'order_events',
         'cancel_order', 'fulfil_order', 'refund_order', 'return_to_stock', 'list_all_orders', 'accept_order',
         'get_intake_order', 'list_intake_orders', 'order_statistics', 'queue_status', 'get_dead_letter',
         'list_dead_letters', 'redrive', 'discard', 'apply_payment', 'settle_refund', 'receive_payment_event', 'find_account', 'record_login',
         'put_demo_account', 'verify', 'version'];
     poller CONSTANT text[] := ARRAY[
         'claim_outbox', 'begin_payment', 'apply_payment', 'settle_payment', 'settle_payments', 'begin_refund',
-        'settle_refund', 'defer_message', 'ingest_order',
+        'settle_refund', 'defer_message', 'ingest_order', 'ingest_orders',
         'mark_outbox_delivered', 'release_outbox', 'record_dead_letter', 'mark_dead_letter_moved', 'redrive',
         'list_dead_letters', 'report_poller', 'queue_status', 'maintain', 'version'];
     maintenance CONSTANT text[] := ARRAY['maintain', 'verify', 'check', 'version'];

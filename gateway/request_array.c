@@ -1,4 +1,4 @@
-#include "checkout_requests.h"
+#include "request_array.h"
 
 /* add_quoted writes a field within quotes: of the composite value, which stands within quotes in the array itself. */
 static void add_quoted(FILE *out, const char *text) {
@@ -15,19 +15,19 @@ static void add_quoted(FILE *out, const char *text) {
     fputs("\\\"", out);
 }
 
-void checkout_requests_begin(FILE *out) {
+void request_array_begin(FILE *out) {
     fputc('{', out);
 }
 
-void checkout_requests_end(FILE *out) {
+void request_array_end(FILE *out) {
     fputc('}', out);
 }
 
-void checkout_requests_add(FILE *out, const char *const values[CHECKOUT_VALUES], size_t index) {
+void request_array_add(FILE *out, const char *const *values, int count, size_t index) {
     int i;
 
     fputs(index == 0 ? "\"(" : ",\"(", out);
-    for (i = 1; i < CHECKOUT_VALUES; i++) {
+    for (i = 1; i < count; i++) {
         if (i > 1) {
             fputc(',', out);
         }

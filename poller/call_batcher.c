@@ -1,7 +1,10 @@
-#include "settlement_batcher.h"
+#include "call_batcher.h"
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "allocation.h"
 #include "clock.h"
@@ -11,13 +14,17 @@
 /* Calls under way at once: one is being committed while the next one works. */
 #define PARALLEL_CALLS 3
 
-/* Most outcomes of one call: by then the commit hardly weighs any more, and the locks are still short. */
+/* Most calls in one: by then the commit hardly weighs any more, and the locks are still short. */
 #define LARGEST_BATCH 64
+
+/* Most bytes of values in a batch of several calls: a message may have megabytes. */
+#define FULL_BATCH_BYTES ((size_t)1024 * 1024)
 
 struct entry {
     struct list_place place;
-    struct settlement_batcher *batcher;
-    struct settlement_outcome outcome; /* with texts of our own */
+    struct call_batcher *batcher;
+    char *values[CALL_BATCHER_VALUES]; /* owned */
+    size_t bytes;                      /* of all of them */
     int64_t deadline_ms;
     bool alone;                  /* it was part of a batch that failed */
     database_callback *callback; /* NULL: nobody wants the answer any more */
@@ -27,31 +34,43 @@ struct entry {
 /* Calls under way. */
 struct flight {
     struct list_place place;
-    struct settlement_batcher *batcher;
+    struct call_batcher *batcher;
     struct entry *entries[LARGEST_BATCH];
     size_t count;
 };
 
-struct settlement_batcher {
+struct call_batcher {
     struct database_pool *pool;
     long store_id;
+    const struct database_statement *one, *many;
     struct list line; /* entries that wait, those that go alone first */
     struct list flights;
 };
 
 static void take_answer(void *context, const struct database_answer *answer);
 
-struct settlement_batcher *settlement_batcher_create(struct database_pool *pool, long store_id) {
-    struct settlement_batcher *batcher = memory_allocate(sizeof(*batcher));
+struct call_batcher *call_batcher_create(struct database_pool *pool, long store_id,
+                                         const struct database_statement *one, const struct database_statement *many) {
+    struct call_batcher *batcher = memory_allocate(sizeof(*batcher));
 
     batcher->pool = pool;
     batcher->store_id = store_id;
+    batcher->one = one;
+    batcher->many = many;
     return batcher;
 }
 
+/* value_count tells how many values a call has besides the store. */
+static int value_count(const struct call_batcher *batcher) {
+    return batcher->one->parameter_count - 1;
+}
+
 static void free_entry(struct entry *entry) {
-    free((char *)entry->outcome.reason);
-    free((char *)entry->outcome.request_id);
+    int i;
+
+    for (i = 0; i < CALL_BATCHER_VALUES; i++) {
+        free(entry->values[i]);
+    }
     free(entry);
 }
 
@@ -60,14 +79,14 @@ static void free_flight(struct flight *flight) {
     free(flight);
 }
 
-static struct entry *take_first(struct settlement_batcher *batcher) {
+static struct entry *take_first(struct call_batcher *batcher) {
     struct entry *entry = list_first(&batcher->line);
 
     list_remove(&entry->place);
     return entry;
 }
 
-void settlement_batcher_destroy(struct settlement_batcher *batcher) {
+void call_batcher_destroy(struct call_batcher *batcher) {
     if (batcher == NULL) {
         return;
     }
@@ -102,19 +121,13 @@ static int remaining_ms(const struct flight *flight) {
     return least > now ? clock_remaining_ms(least, now) : 1;
 }
 
-static void send_one(const struct settlement_batcher *batcher, struct flight *flight) {
-    const struct settlement_outcome *outcome = &flight->entries[0]->outcome;
-    char store_id[NUMBER_TEXT_SIZE], order_id[NUMBER_TEXT_SIZE], outbox_id[NUMBER_TEXT_SIZE];
-    const char *values[] = {
-        number_text(batcher->store_id, store_id),
-        number_text(outcome->order_id, order_id),
-        outcome->paid ? "true" : "false",
-        outcome->reason,
-        outcome->request_id,
-        outcome->outbox_id > 0 ? number_text(outcome->outbox_id, outbox_id) : NULL,
-    };
+static void send_one(const struct call_batcher *batcher, struct flight *flight) {
+    char store_id[NUMBER_TEXT_SIZE];
+    const char *values[CALL_BATCHER_VALUES + 1];
 
-    database_pool_submit(batcher->pool, &settle_payment_statement, values, remaining_ms(flight), take_answer, flight);
+    values[0] = number_text(batcher->store_id, store_id);
+    memcpy(values + 1, flight->entries[0]->values, sizeof(flight->entries[0]->values));
+    database_pool_submit(batcher->pool, batcher->one, values, remaining_ms(flight), take_answer, flight);
 }
 
 /* add_text appends a text or NULL to an array literal ("Array Input and Output Syntax" in PostgreSQL's manual). */
@@ -124,40 +137,22 @@ static void add_text(FILE *array, const char *text) {
         return;
     }
     fputc('"', array);
-    for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\') {
-            fputc('\\', array);
+    for (;;) {
+        size_t plain = strcspn(text, "\"\\");
+
+        fwrite(text, 1, plain, array);
+        text += plain;
+        if (*text == '\0') {
+            break;
         }
-        fputc(*text, array);
+        fputc('\\', array);
+        fputc(*text++, array);
     }
     fputc('"', array);
 }
 
-enum column { ORDER_ID, PAID, REASON, REQUEST_ID, OUTBOX_ID, COLUMNS };
-
-static void add_element(FILE *array, const struct settlement_outcome *outcome, enum column column) {
-    char number[NUMBER_TEXT_SIZE];
-
-    switch (column) {
-    case ORDER_ID:
-        fputs(number_text(outcome->order_id, number), array);
-        break;
-    case PAID:
-        fputc(outcome->paid ? 't' : 'f', array);
-        break;
-    case REASON:
-        add_text(array, outcome->reason);
-        break;
-    case REQUEST_ID:
-        add_text(array, outcome->request_id);
-        break;
-    default:
-        fputs(outcome->outbox_id > 0 ? number_text(outcome->outbox_id, number) : "NULL", array);
-    }
-}
-
-/* array_of writes one column of the batch as an array literal, which the caller frees. */
-static char *array_of(const struct flight *flight, enum column column) {
+/* array_of writes one value of all calls as an array literal, which the caller frees. */
+static char *array_of(const struct flight *flight, int value) {
     char *text = NULL;
     size_t size = 0, i;
     FILE *array = open_memstream(&text, &size);
@@ -167,7 +162,7 @@ static char *array_of(const struct flight *flight, enum column column) {
     }
     for (i = 0; i < flight->count; i++) {
         fputc(i == 0 ? '{' : ',', array);
-        add_element(array, &flight->entries[i]->outcome, column);
+        add_text(array, flight->entries[i]->values[value]);
     }
     fputc('}', array);
     if (fclose(array) != 0) {
@@ -176,32 +171,48 @@ static char *array_of(const struct flight *flight, enum column column) {
     return text;
 }
 
-static void send_many(const struct settlement_batcher *batcher, struct flight *flight) {
-    char store_id[NUMBER_TEXT_SIZE], *arrays[COLUMNS];
-    const char *values[COLUMNS + 1];
+static void send_many(const struct call_batcher *batcher, struct flight *flight) {
+    char store_id[NUMBER_TEXT_SIZE], *arrays[CALL_BATCHER_VALUES] = {NULL};
+    const char *values[CALL_BATCHER_VALUES + 1];
     int i;
 
     values[0] = number_text(batcher->store_id, store_id);
-    for (i = 0; i < COLUMNS; i++) {
-        values[i + 1] = arrays[i] = array_of(flight, (enum column)i);
+    for (i = 0; i < value_count(batcher); i++) {
+        values[i + 1] = arrays[i] = array_of(flight, i);
     }
-    database_pool_submit(batcher->pool, &settle_payments_statement, values, remaining_ms(flight), take_answer, flight);
-    for (i = 0; i < COLUMNS; i++) {
+    database_pool_submit(batcher->pool, batcher->many, values, remaining_ms(flight), take_answer, flight);
+    for (i = 0; i < value_count(batcher); i++) {
         free(arrays[i]);
     }
 }
 
-void settlement_batcher_depart(struct settlement_batcher *batcher) {
+/* may_join tells whether the first entry of the line may go along with a flight of so many bytes. */
+static bool may_join(const struct call_batcher *batcher, const struct flight *flight, size_t bytes) {
+    const struct entry *next = list_first(&batcher->line);
+
+    return next != NULL && !next->alone && !flight->entries[0]->alone && flight->count < LARGEST_BATCH &&
+           bytes + next->bytes <= FULL_BATCH_BYTES;
+}
+
+/* board fills a flight from the line. */
+static void board(struct call_batcher *batcher, struct flight *flight) {
+    size_t bytes = 0;
+
+    do {
+        struct entry *entry = take_first(batcher);
+
+        flight->entries[flight->count++] = entry;
+        bytes += entry->bytes;
+    } while (may_join(batcher, flight, bytes));
+}
+
+void call_batcher_depart(struct call_batcher *batcher) {
     while (!list_is_empty(&batcher->line) && batcher->flights.count < PARALLEL_CALLS) {
         struct flight *flight = memory_allocate(sizeof(*flight));
-        bool alone = ((struct entry *)list_first(&batcher->line))->alone;
 
         flight->batcher = batcher;
         list_append(&batcher->flights, &flight->place);
-        do {
-            flight->entries[flight->count++] = take_first(batcher);
-        } while (!alone && !list_is_empty(&batcher->line) && flight->count < LARGEST_BATCH &&
-                 !((struct entry *)list_first(&batcher->line))->alone);
+        board(batcher, flight);
         if (flight->count == 1) {
             send_one(batcher, flight);
         } else {
@@ -210,15 +221,17 @@ void settlement_batcher_depart(struct settlement_batcher *batcher) {
     }
 }
 
-void settlement_batcher_submit(struct settlement_batcher *batcher, const struct settlement_outcome *outcome,
-                               database_callback *callback, void *context) {
+void call_batcher_submit(struct call_batcher *batcher, const char *const *values, int timeout_ms,
+                         database_callback *callback, void *context) {
     struct entry *entry = memory_allocate(sizeof(*entry));
+    int i;
 
     entry->batcher = batcher;
-    entry->outcome = *outcome;
-    entry->outcome.reason = memory_duplicate(outcome->reason);
-    entry->outcome.request_id = memory_duplicate(outcome->request_id);
-    entry->deadline_ms = clock_monotonic_ms() + outcome->timeout_ms;
+    for (i = 0; i < value_count(batcher); i++) {
+        entry->values[i] = memory_duplicate(values[i]);
+        entry->bytes += values[i] == NULL ? 0 : strlen(values[i]);
+    }
+    entry->deadline_ms = clock_monotonic_ms() + timeout_ms;
     entry->callback = callback;
     entry->context = context;
     list_append(&batcher->line, &entry->place);
@@ -230,7 +243,7 @@ static void forget(struct entry *entry, const void *context) {
     }
 }
 
-void settlement_batcher_cancel(struct settlement_batcher *batcher, const void *context) {
+void call_batcher_cancel(struct call_batcher *batcher, const void *context) {
     struct entry *entry, *next;
     struct flight *flight;
     size_t i;
@@ -282,7 +295,7 @@ static void finish_with_row(struct entry *entry, const struct database_answer *a
 }
 
 /* send_again puts an entry first in the line, to go alone. */
-static void send_again(struct settlement_batcher *batcher, struct entry *entry) {
+static void send_again(struct call_batcher *batcher, struct entry *entry) {
     if (entry->callback == NULL) {
         free_entry(entry);
         return;
@@ -291,7 +304,8 @@ static void send_again(struct settlement_batcher *batcher, struct entry *entry) 
     list_prepend(&batcher->line, &entry->place);
 }
 
-/* answer_entry decides about one entry of a batch. */
+/* answer_entry decides about one entry of a batch. Where the batch failed, another one of it may be to blame; where the
+ * entry has no row, somebody else is at its order. */
 static void answer_entry(struct entry *entry, const struct database_answer *answer, size_t count, int row) {
     bool in_doubt = answer->outcome == DATABASE_OK || database_verdict_of(answer) == DATABASE_REFUSED;
     bool has_row =
@@ -300,7 +314,7 @@ static void answer_entry(struct entry *entry, const struct database_answer *answ
     if (count > 1 && has_row) {
         finish_with_row(entry, answer, row);
     } else if (count > 1 && in_doubt) {
-        send_again(entry->batcher, entry); /* another one of the batch may be to blame, or its order is held */
+        send_again(entry->batcher, entry);
     } else {
         finish(entry, answer);
     }

@@ -79,6 +79,9 @@ void __wrap_database_pool_cancel_context(struct database_pool *pool, const void 
     fail_msg("nothing was sent with this context");
 }
 
+/* The batcher under test, whose round ends after each answer. */
+static struct call_batcher *tested;
+
 /* answer answers the oldest call with a row for each text; NULL: the row's result is SQL NULL. */
 static void answer(const char *const *texts, size_t count) {
     PGresAttDesc columns[] = {{.name = (char *)"result"}, {.name = (char *)"detail"}};
@@ -97,6 +100,7 @@ static void answer(const char *const *texts, size_t count) {
     call.callback(call.context, &rows_answer);
     PQclear(rows);
     forget_sent(&call);
+    call_batcher_depart(tested);
 }
 
 static void fail_with(enum database_outcome outcome, const char *sqlstate) {
@@ -106,6 +110,7 @@ static void fail_with(enum database_outcome outcome, const char *sqlstate) {
     snprintf(failure.sqlstate, sizeof(failure.sqlstate), "%s", sqlstate);
     call.callback(call.context, &failure);
     forget_sent(&call);
+    call_batcher_depart(tested);
 }
 
 /* One who waits for an answer. */
@@ -135,13 +140,20 @@ static void assert_told(const struct caller *caller, const char *told) {
 
 static struct call_batcher *create(void) {
     assert_int_equal(sent_count, 0);
-    return call_batcher_create(NULL, 7, &one, &many);
+    tested = call_batcher_create(NULL, 7, &one, &many);
+    return tested;
 }
 
-static void submit(struct call_batcher *batcher, const char *first, int timeout_ms, struct caller *caller) {
+static void submit_in_round(struct call_batcher *batcher, const char *first, int timeout_ms, struct caller *caller) {
     const char *values[] = {first, NULL, "3"};
 
     call_batcher_submit(batcher, values, timeout_ms, be_told, caller);
+}
+
+/* submit makes a call in a round of its own. */
+static void submit(struct call_batcher *batcher, const char *first, int timeout_ms, struct caller *caller) {
+    submit_in_round(batcher, first, timeout_ms, caller);
+    call_batcher_depart(batcher);
 }
 
 /* occupy lets three calls be under way, as many as may be. */
@@ -188,6 +200,25 @@ static void the_first_go_alone_and_the_others_together(void **state) {
     assert_told(&callers[2], "second");
     assert_told(&callers[3], "third");
     assert_int_equal(sent_count, 0);
+    call_batcher_destroy(batcher);
+}
+
+static void those_of_one_round_go_together(void **state) {
+    static const char *const each[] = {"first", "second"};
+    struct call_batcher *batcher = create();
+    struct caller callers[2] = {{{0}, 0}};
+
+    (void)state;
+    submit_in_round(batcher, "a", 1000, &callers[0]);
+    submit_in_round(batcher, "b", 1000, &callers[1]);
+    assert_int_equal(sent_count, 0);
+    call_batcher_depart(batcher);
+    assert_int_equal(sent_count, 1);
+    assert_ptr_equal(sent[0].statement, &many);
+    assert_string_equal(sent[0].values[1], "{\"a\",\"b\"}");
+    answer(each, 2);
+    assert_told(&callers[0], "first");
+    assert_told(&callers[1], "second");
     call_batcher_destroy(batcher);
 }
 
@@ -329,6 +360,7 @@ static void who_is_gone_is_not_told(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_go_alone_and_the_others_together),
+        cmocka_unit_test(those_of_one_round_go_together),
         cmocka_unit_test(what_is_left_undecided_is_asked_for_alone),
         cmocka_unit_test(a_batch_that_fails_is_repeated_one_by_one),
         cmocka_unit_test(a_database_that_is_away_fails_all_at_once),

@@ -14,7 +14,7 @@
 #define REPLICA_TIMEOUT_MS 2000
 
 #define CALL_MAXIMUM  64   /* reads in one call */
-#define WAITING_LIMIT 512  /* reads of one kind that may wait; more are refused */
+#define WAITING_LIMIT 2048 /* reads of one kind that may wait, a tenth of a second at full speed; more are refused */
 #define WAIT_LIMIT_MS 2000 /* and for how long */
 #define LANES         8    /* kinds of reads */
 

@@ -10,7 +10,8 @@
 #include "statements.h"
 #include "text.h"
 
-#define WAITING_LIMIT 512  /* requests that may wait for their turn; more are refused */
+#define WAITING_LIMIT                                                                                                  \
+    2048 /* requests that may wait for their turn, a third of a second at full speed; more are refused */
 #define WAIT_LIMIT_MS 2000 /* and for how long */
 
 /* A call that has run for so long waits for somebody's lock: it holds up the others no longer, the next call starts

@@ -11,6 +11,16 @@
 #include "utils/numeric.h"
 #include "utils/rel.h"
 
+/* From 16 on what reads values of variable length has a header of its own, and wait events from 14 on. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+#if PG_VERSION_NUM >= 140000
+#include "utils/wait_event.h"
+#else
+#include "pgstat.h"
+#endif
+
 /* From 18 on the server has this word, which stands before a declaration, in place of the attribute after it. */
 #ifndef pg_noreturn
 #define pg_noreturn _Noreturn

@@ -8,8 +8,8 @@
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
-#include "utils/wait_event.h"
 
+#include "compat.h"
 #include "fault_point.h"
 
 #ifdef FAULT_POINTS

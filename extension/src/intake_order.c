@@ -5,6 +5,7 @@
 #include "utils/json.h"
 #include "utils/timestamp.h"
 
+#include "compat.h"
 #include "idempotency.h"
 #include "intake_order.h"
 #include "money.h"

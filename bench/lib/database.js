@@ -106,6 +106,8 @@ export async function counters() {
 
 /** Bytes of WAL between two places: records, and the images of whole pages that follow a checkpoint. */
 export async function walBetween(from, to) {
+  // Only what is on disk can be read; a commit of ours brings all that was written before to it.
+  await query("SELECT pg_logical_emit_message(true, 'bench', '')");
   return queryOne(
     `SELECT coalesce(sum(record_size), 0)::float8 AS records, coalesce(sum(fpi_size), 0)::float8 AS images,
             pg_wal_lsn_diff($2, $1)::float8 AS total FROM pg_get_wal_stats($1, $2)`,

@@ -17,15 +17,17 @@ export async function openDatabase(name = 'bench') {
 }
 export const closeDatabase = () => client.end();
 
-/** Goes to another database; the first time it is made, as a copy of the one at hand. */
+/** Goes to another database; the first time it is made, as a copy of the one at hand. Tells whether it was. */
 export async function changeDatabase(name) {
   const source = database;
   await closeDatabase();
   await openDatabase('postgres');
   const known = await query('SELECT FROM pg_database WHERE datname = $1', [name]);
-  if (known.length === 0) await query(`CREATE DATABASE ${name} TEMPLATE ${source}`);
+  const isNew = known.length === 0;
+  if (isNew) await query(`CREATE DATABASE ${name} TEMPLATE ${source}`);
   await closeDatabase();
   await openDatabase(name);
+  return isNew;
 }
 
 export async function query(text, values) {

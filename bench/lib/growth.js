@@ -57,18 +57,17 @@ async function cost(name, variables) {
 const databaseOf = (orders) => `growth_${orders}`;
 const storedOf = (orders) => Math.max(orders, base);
 const cartsEach = 3000 * (settings.seconds + 1); // of one measurement
+const firstCarts = new Map();
 
 /** Fills a database of its own with that many orders, and with carts to check out. */
 async function fill(orders, log) {
   const stored = storedOf(orders);
   log(`${orders} orders`);
-  await database.changeDatabase(databaseOf(orders));
-  await store(stored, log);
-  await database.query('SELECT bench.add_carts($1, $2, $3)', [
-    stored + 10,
-    stored + 10 + cartsEach * settings.repeats,
-    settings.products,
-  ]);
+  const isNew = await database.changeDatabase(databaseOf(orders));
+  if (isNew) await store(stored, log);
+  const { first } = await database.queryOne('SELECT max(id) + 10 AS first FROM shop.carts');
+  firstCarts.set(orders, first);
+  await database.query('SELECT bench.add_carts($1, $2, $3)', [first, first + cartsEach * settings.repeats, settings.products]);
   log('  vacuum');
   await database.vacuumAll();
 }
@@ -82,7 +81,7 @@ async function measureSize(orders, repeat, found) {
     // As maintenance and automatic vacuum do; what a minute leaves has nothing to do with how many orders there are.
     await database.query('SELECT shop.fold_order_counts(1, 1000000)');
     await database.query('VACUUM shop.order_count_deltas, shop.outbox, shop.inventory');
-    const variables = { orders: stored, clients: 1, n: -1, first_cart: stored + 10 + repeat * cartsEach };
+    const variables = { orders: stored, clients: 1, n: -1, first_cart: firstCarts.get(orders) + repeat * cartsEach };
     (found[name] ??= []).push(await cost(name, variables));
   }
 }

@@ -76,7 +76,10 @@ BEGIN
         SELECT '[' || string_agg(format('{"product_id":%s,"quantity":%s,"price":%s}', to_json(product.sku), item.qty,
                                         item.price), ',' ORDER BY item.id) || ']' AS items
         FROM shop.order_items item
-        JOIN shop.products product ON product.store_id = item.store_id AND product.id = item.product_id
+        CROSS JOIN LATERAL (
+            SELECT named.sku FROM shop.products named
+            WHERE named.store_id = item.store_id AND named.id = item.product_id LIMIT 1
+        ) product
         WHERE intake.external_id IS NULL AND item.store_id = page.store_id AND item.order_id = page.id
     ) line ON true
     LEFT JOIN LATERAL (

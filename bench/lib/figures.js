@@ -103,10 +103,11 @@ async function measureWork(status, count, queue) {
   const waiting = async () =>
     (await database.queryOne('SELECT count(*) AS waiting FROM shop.orders WHERE status = $1', [status])).waiting;
   const poller = await startPoller({ queue });
-  const before = cpuNow({ poller });
+  const programs = { poller, ...(queue ? { queue: queue.program } : {}) };
+  const before = cpuNow(programs);
   try {
     await until(`no order is ${status} any more`, async () => (await waiting()) === 0, 600);
-    const cpu = cpuPerOrder(before, cpuNow({ poller }), count);
+    const cpu = cpuPerOrder(before, cpuNow(programs), count);
     const { seconds } = await database.queryOne(
       `SELECT extract(epoch FROM max(at) - min(at))::float8 AS seconds FROM shop.order_events
        WHERE event NOT IN ('placed', 'accepted') AND order_id > ${settings.seedOrders}`,

@@ -189,7 +189,10 @@ function otherTable(records) {
   add('settlements', (chosen) => [['Settlements, embedded queue', work(chosen)]]);
   add('intake', (chosen) => [['Intake orders processed, embedded queue', work(chosen)]]);
   add('settlements-sqs', (chosen) => [
-    ['Settlements through the queue server', `${middle(chosen, (record) => record.rate)}/s`],
+    [
+      'Settlements through the queue server',
+      `${middle(chosen, (record) => record.rate)}/s, CPU of one: queue server ${middle(chosen, (record) => record.cpu.queue)} µs, poller ${middle(chosen, (record) => record.cpu.poller)} µs, backends ${middle(chosen, (record) => record.cpu.backends)} µs`,
+    ],
   ]);
   add('queue', (chosen) => [['The queue server alone', `${middle(chosen, (record) => record.rate)} messages/s`]]);
   const shoppers = select(records, 'shopper', 'spread').filter((record) => record.whole_cpu);

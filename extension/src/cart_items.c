@@ -74,7 +74,7 @@ static void answer(ItemRequest *request, Response response) {
     request->answered = true;
 }
 
-/* check_arguments refuses what needs no table, and tells whether it did. actor_id: only where has_actor. */
+/* refuse_arguments refuses what needs no table, and tells whether it did. actor_id: only where has_actor. */
 static bool refuse_arguments(ItemRequest *request, bool has_actor, int64 actor_id) {
     const char *request_id = request->context.request_id;
 

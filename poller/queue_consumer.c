@@ -236,11 +236,8 @@ static void note_success(struct queue_consumer *consumer, const struct receive_c
     if (received == 0) {
         consumer->next_receive_ms = receive->started_ms + consumer->settings.idle_delay_ms;
     }
-    /* Some short of what was asked for is what a queue with a backlog may answer, too. */
-    if (received * 2 < receive->asked) {
+    if (received < receive->asked) {
         consumer->receives_wanted = 1;
-    } else if (received < receive->asked) {
-        return;
     } else if (consumer->receives_wanted < RECEIVES_MAXIMUM) {
         consumer->receives_wanted++;
     }

@@ -1,5 +1,5 @@
 // Small parts that every page uses. Texts given to html`` are escaped by it; nothing here writes HTML by itself.
-import { createContext, html, useContext, useEffect, useRef, useState } from './preact.js';
+import { createContext, html, useContext, useEffect, useLayoutEffect, useRef, useState } from './preact.js';
 import { link } from './routing.js';
 
 const money = new Intl.NumberFormat('en', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
@@ -72,10 +72,10 @@ export function Failure({ error }) {
 export const Loading = () => html`<p class="loading" role="status">Loading…</p>`;
 export const Nothing = ({ children }) => html`<p class="nothing">${children}</p>`;
 
-/** The page's name, where the keyboard is put when one comes to the page. */
+/** The page's name, where the keyboard is put when one comes to the page; all of it before the page is painted, so that nobody sees or types into the one before. */
 export function Heading({ children, title, aside }) {
   const heading = useRef();
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = `${title} · Console`;
     heading.current.focus({ preventScroll: true });
     scrollTo(0, 0);

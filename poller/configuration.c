@@ -58,7 +58,7 @@ static const struct setting settings[] = {
      FIELD(visibility_timeout_seconds),
      "how long a received message is hidden, extended while it is worked on, seconds"},
     {"SQS_POLL_IDLE_DELAY_MS", NULL, SETTING_INTEGER, "1000", 0, 3600000, NULL, false, FIELD(poll_idle_delay_ms),
-     "least time between the starts of two receives when the first brought nothing, milliseconds"},
+     "least time between the starts of two receives when nothing came meanwhile, milliseconds"},
     {"SQS_WORKER_MAX_RECEIVE_COUNT", NULL, SETTING_INTEGER, "5", 1, 1000, NULL, false, FIELD(maximum_receive_count),
      "how many times a payment message is tried before it becomes a dead letter"},
     {"INTAKE_MAX_RECEIVE_COUNT", NULL, SETTING_INTEGER, "3", 1, 1000, NULL, false, FIELD(intake_maximum_receive_count),

@@ -66,8 +66,8 @@ struct queue_consumer {
     struct list held;
     struct receipt_batcher *deletes, *visibility;
     struct excused_receives *excused;
-    int receive_failures, database_failures; /* in a row */
-    int64_t next_receive_ms, last_answer_ms;
+    int receive_failures, database_failures;                   /* in a row */
+    int64_t next_receive_ms, last_answer_ms, last_messages_ms; /* the last: when an answer brought messages */
     struct loop_timer receive_timer, heartbeat_timer;
     bool stopping;
     bool fifo;
@@ -229,11 +229,17 @@ static void note_failure(struct queue_consumer *consumer, const struct sqs_error
     free(text);
 }
 
-/* note_success adapts how many receives run side by side, and keeps empty ones apart even when they come back early. */
+/*
+ * note_success adapts how many receives run side by side, and keeps empty ones apart even when they come back early.
+ * One that comes back empty because another one got the messages for which both were waiting does not mean an idle
+ * queue.
+ */
 static void note_success(struct queue_consumer *consumer, const struct receive_call *receive, int received) {
     metrics_note_poll();
     consumer->receive_failures = 0;
-    if (received == 0) {
+    if (received > 0) {
+        consumer->last_messages_ms = consumer->last_answer_ms;
+    } else if (consumer->last_messages_ms < receive->started_ms) {
         consumer->next_receive_ms = receive->started_ms + consumer->settings.idle_delay_ms;
     }
     if (received < receive->asked) {

@@ -114,6 +114,36 @@ describe('entries of a batch fail', () => {
   });
 });
 
+describe('empty answers that come early', () => {
+  const nothing = { status: 200, body: '{}' };
+
+  test('are kept apart while nothing comes', async () => {
+    const starts = [];
+    stub.fault = (action) => {
+      if (action !== 'ReceiveMessage') return undefined;
+      starts.push(Date.now());
+      return nothing;
+    };
+    await start({ SQS_POLL_IDLE_DELAY_MS: '400' });
+    await eventually('it has asked four times', () => starts.length >= 4);
+    for (const [i, at] of starts.slice(1).entries()) assert.ok(at - starts[i] >= 390, `${at - starts[i]} ms after the one before`);
+  });
+
+  test('do not pause receiving where another receive got the messages', async () => {
+    let release;
+    const held = new Promise((resolve) => { release = resolve; });
+    // Ten messages fill the first receive, so that two follow; the third is answered when the second has got something.
+    stub.fault = (action) => (action === 'ReceiveMessage' && stub.of(action).length === 3 ? held.then(() => nothing) : undefined);
+    const ten = await buy(10);
+    await start({ SQS_POLL_WAIT_SECONDS: '10', SQS_POLL_IDLE_DELAY_MS: '3600000' });
+    await settling.settledByRule(ten);
+    await eventually('two receives wait', () => stub.of('ReceiveMessage').length === 3);
+    await settling.settledByRule(await buy(1));
+    release();
+    await settling.settledByRule(await buy(1));
+  });
+});
+
 describe('heartbeats', () => {
   test('keep a message hidden as long as its work goes on, and work goes on when one fails', async () => {
     const [id] = await buy(1);

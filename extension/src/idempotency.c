@@ -1,6 +1,5 @@
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "common/hashfn.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -8,13 +7,12 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "fault_point.h"
 #include "idempotency.h"
 #include "settings.h"
+#include "subtransaction.h"
 
 /* Tells our advisory locks from those that users take by pg_advisory_lock (1 and 2). */
 #define IDEMPOTENCY_LOCK_SPACE 3
@@ -85,55 +83,44 @@ static void lock_tag(const IdempotencyKey *key, LOCKTAG *tag) {
     SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32)(hash >> 32), (uint32)hash, IDEMPOTENCY_LOCK_SPACE);
 }
 
+/* A lock and how long to wait for it, in milliseconds. */
+typedef struct LockRequest {
+    LOCKTAG tag;
+    int wait_ms;
+} LockRequest;
+
+/* acquire_lock raises 55P03 when the time is over. */
+static void acquire_lock(void *argument) {
+    LockRequest *request = argument;
+    int nest_level = NewGUCNestLevel();
+
+    set_config_option("lock_timeout", psprintf("%d", request->wait_ms), PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+                      true, 0, false);
+    LockAcquire(&request->tag, ExclusiveLock, false, false);
+    AtEOXact_GUC(true, nest_level);
+}
+
 /*
- * lock_bounded waits for the lock at most wait_ms. The wait is one of PostgreSQL's own, so that it shows in pg_locks,
- * wakes at once and takes part in deadlock detection; its time limit comes as an error, which a subtransaction catches.
+ * lock_bounded waits for the lock for a limited time. The wait is one of PostgreSQL's own, so that it shows in
+ * pg_locks, wakes at once and takes part in deadlock detection.
  */
-static bool lock_bounded(const LOCKTAG *tag, int wait_ms) {
-    MemoryContext context = CurrentMemoryContext;
-    ResourceOwner owner = CurrentResourceOwner;
-    volatile bool locked = false;
+static bool lock_bounded(LockRequest *request) {
+    ErrorData *error = subtransaction_try(acquire_lock, request);
 
-    BeginInternalSubTransaction(NULL);
-    MemoryContextSwitchTo(context);
-    PG_TRY();
-    {
-        int nest_level = NewGUCNestLevel();
-
-        set_config_option("lock_timeout", psprintf("%d", wait_ms), PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-                          false);
-        LockAcquire(tag, ExclusiveLock, false, false);
-        AtEOXact_GUC(true, nest_level);
-        ReleaseCurrentSubTransaction();
-        locked = true;
-    }
-    PG_CATCH();
-    {
-        ErrorData *error;
-
-        MemoryContextSwitchTo(context);
-        error = CopyErrorData();
-        FlushErrorState();
-        RollbackAndReleaseCurrentSubTransaction();
-        if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
-            ReThrowError(error);
-        FreeErrorData(error);
-    }
-    PG_END_TRY();
-    MemoryContextSwitchTo(context);
-    CurrentResourceOwner = owner;
-    return locked;
+    if (error != NULL && error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+        ReThrowError(error);
+    return error == NULL;
 }
 
 bool idempotency_lock(const IdempotencyKey *key, Response *response) {
-    LOCKTAG tag;
+    LockRequest request = {.wait_ms = setting_idempotency_wait};
 
     if (key->key == NULL)
         return true;
-    lock_tag(key, &tag);
-    if (LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL)
+    lock_tag(key, &request.tag);
+    if (LockAcquire(&request.tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL)
         return true;
-    if (setting_idempotency_wait > 0 && lock_bounded(&tag, setting_idempotency_wait))
+    if (request.wait_ms > 0 && lock_bounded(&request))
         return true;
     *response = problem(PROBLEM_IDEMPOTENCY_KEY_IN_USE, key->context->request_id,
                         "A request with this Idempotency-Key is still in progress");

@@ -1,18 +1,16 @@
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
-#include "utils/memutils.h"
 #include "utils/numeric.h"
-#include "utils/resowner.h"
 
 #include "intake_document.h"
 #include "money.h"
+#include "subtransaction.h"
 
 /* Of a number anywhere in a document, before and after the decimal point. */
 #define NUMBER_DIGITS_MAX 100
@@ -249,38 +247,27 @@ const char *intake_read_document(const char *json, IntakeDocument *document) {
     return fault;
 }
 
-/* data_fault_of gives the message of the error that is being caught; raises it again where it is not the data's own
- * fault (PostgreSQL's manual, "Error Codes", class 22). */
-static const char *data_fault_of(ErrorData *error) {
-    if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
-        ReThrowError(error);
-    return error->message;
+/* A message to be read, and what has been found wrong with it. */
+typedef struct MessageReading {
+    const char *json;
+    IntakeDocument *document;
+    const char *fault;
+} MessageReading;
+
+static void read_message(void *argument) {
+    MessageReading *reading = argument;
+
+    reading->fault = intake_read_document(reading->json, reading->document);
 }
 
 const char *intake_read_message(const char *json, IntakeDocument *document) {
-    MemoryContext context = CurrentMemoryContext;
-    ResourceOwner owner = CurrentResourceOwner;
-    const char *volatile fault = NULL;
+    MessageReading reading = {.json = json, .document = document};
+    ErrorData *error = subtransaction_try(read_message, &reading);
 
-    BeginInternalSubTransaction(NULL);
-    MemoryContextSwitchTo(context);
-    PG_TRY();
-    {
-        fault = intake_read_document(json, document);
-        ReleaseCurrentSubTransaction();
-    }
-    PG_CATCH();
-    {
-        ErrorData *error;
-
-        MemoryContextSwitchTo(context);
-        error = CopyErrorData();
-        FlushErrorState();
-        RollbackAndReleaseCurrentSubTransaction();
-        fault = data_fault_of(error);
-    }
-    PG_END_TRY();
-    MemoryContextSwitchTo(context);
-    CurrentResourceOwner = owner;
-    return fault;
+    if (error == NULL)
+        return reading.fault;
+    /* Class 22: the data's own fault (PostgreSQL's manual, "PostgreSQL Error Codes"). */
+    if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
+        ReThrowError(error);
+    return error->message;
 }

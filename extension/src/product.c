@@ -3,19 +3,17 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #include "arguments.h"
 #include "money.h"
 #include "paging.h"
 #include "plans.h"
 #include "response.h"
+#include "subtransaction.h"
 
 #define SKU_MAX          255
 #define PRODUCT_NAME_MAX 1000
@@ -188,57 +186,44 @@ Datum shop_create_product(PG_FUNCTION_ARGS) {
     return response_datum(fcinfo, &response);
 }
 
-/*
- * run_update runs update_product in a subtransaction, so that another product with the same SKU, also one that is being
- * committed right now, ends in an answer and not in an error.
- * Returns the number of rows, or -1 when the SKU is taken.
- */
-static int64 run_update(Datum *values, const char *nulls) {
-    MemoryContext context = CurrentMemoryContext;
-    ResourceOwner owner = CurrentResourceOwner;
-    volatile int64 count = -1;
+/* The parameters of update_product, and how many rows it has changed. */
+typedef struct ProductUpdate {
+    Datum *values;
+    const char *nulls;
+    int64 count;
+} ProductUpdate;
 
-    BeginInternalSubTransaction(NULL);
-    MemoryContextSwitchTo(context);
-    PG_TRY();
-    {
-        count = plan_run(&update_product, values, nulls);
-        ReleaseCurrentSubTransaction();
-    }
-    PG_CATCH();
-    {
-        ErrorData *error;
+static void run_update(void *argument) {
+    ProductUpdate *update = argument;
 
-        MemoryContextSwitchTo(context);
-        error = CopyErrorData();
-        FlushErrorState();
-        RollbackAndReleaseCurrentSubTransaction();
-        if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
-            ReThrowError(error);
-        FreeErrorData(error);
-    }
-    PG_END_TRY();
-    MemoryContextSwitchTo(context);
-    CurrentResourceOwner = owner;
-    return count;
+    update->count = plan_run(&update_product, update->values, update->nulls);
+}
+
+/* is_sku_taken runs the update and tells whether another product has the SKU, also one that was being committed just
+ * now. */
+static bool is_sku_taken(ProductUpdate *update) {
+    ErrorData *error = subtransaction_try(run_update, update);
+
+    if (error != NULL && error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
+        ReThrowError(error);
+    return error != NULL;
 }
 
 /* update_answer runs the update and prints its result. */
 static Response update_answer(Datum *values, const char *nulls, const char *request_id) {
+    ProductUpdate update = {.values = values, .nulls = nulls};
     Response response;
     StringInfoData body;
-    int64 count;
 
     initStringInfo(&body);
     plans_begin(PLANS_WRITE);
-    count = run_update(values, nulls);
-    if (count == 1) {
-        append_product(&body, 0);
-        response = success(200, &body);
-    } else if (count == 0) {
+    if (is_sku_taken(&update)) {
+        response = problem(PROBLEM_SKU_EXISTS, request_id, "sku already exists");
+    } else if (update.count == 0) {
         response = problem(PROBLEM_PRODUCT_NOT_FOUND, request_id, "Product not found");
     } else {
-        response = problem(PROBLEM_SKU_EXISTS, request_id, "sku already exists");
+        append_product(&body, 0);
+        response = success(200, &body);
     }
     plans_end();
     return response;

@@ -7,14 +7,13 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "call_lane.h"
 #include "certificate.h"
-#include "request_batcher.h"
 #include "clock.h"
 #include "demo_accounts.h"
 #include "gateway.h"
 #include "http_server.h"
 #include "log.h"
-#include "reading.h"
 
 enum fixed_entry { ENTRY_HTTP, ENTRY_SIGNAL, ENTRY_HASHING, ENTRY_METRICS, FIXED_ENTRIES };
 
@@ -64,9 +63,7 @@ static int next_timeout(const struct event_loop *loop) {
         timeout = sooner(timeout, database_pool_timeout_ms(gateway->replica));
     }
     timeout = sooner(timeout, http_server_timeout_ms(gateway->metrics_server));
-    timeout = sooner(timeout, request_batcher_timeout_ms(gateway->cart_items));
-    timeout = sooner(timeout, request_batcher_timeout_ms(gateway->checkouts));
-    timeout = sooner(timeout, reading_lanes_timeout_ms(gateway->readings));
+    timeout = sooner(timeout, call_lanes_timeout_ms(&gateway->lanes));
     timeout = sooner(timeout, demo_accounts_timeout_ms(gateway->demo_accounts));
     if (loop->stop_at != 0) {
         timeout = sooner(timeout, clock_remaining_ms(loop->stop_at, clock_monotonic_ms()));
@@ -162,9 +159,7 @@ static void turn(struct event_loop *loop) {
                               loop->replica_count);
     }
     database_pool_process(gateway->database, loop->entries + FIXED_ENTRIES, loop->database_count);
-    request_batcher_process(gateway->cart_items);
-    request_batcher_process(gateway->checkouts);
-    reading_lanes_process(gateway->readings);
+    call_lanes_process(&gateway->lanes);
     demo_accounts_process(gateway->demo_accounts);
     http_server_run(gateway->server);
     http_server_run(gateway->metrics_server);

@@ -4,6 +4,7 @@
 #ifndef SHOP_GATEWAY_GATEWAY_H
 #define SHOP_GATEWAY_GATEWAY_H
 
+#include "call_lane.h"
 #include "configuration.h"
 #include "database.h"
 #include "hash_thread.h"
@@ -24,6 +25,7 @@ struct gateway {
     char store_id[16]; /* the shop of this process, as SQL takes it */
     struct database_pool *database;
     struct database_pool *replica;      /* of DATABASE_READ_URL; NULL: none */
+    struct call_lanes lanes;            /* of the batchers and readings */
     struct request_batcher *cart_items; /* what is put into carts */
     struct request_batcher *checkouts;
     struct reading_lanes *readings;

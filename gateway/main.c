@@ -140,8 +140,8 @@ static const char *start(struct gateway *gateway, char *error, size_t error_size
     if (configuration->database_read_url != NULL) {
         gateway->replica = replica_pool(configuration);
     }
-    gateway->cart_items = request_batcher_create(gateway->database, &add_cart_item_batch);
-    gateway->checkouts = request_batcher_create(gateway->database, &checkout_batch);
+    gateway->cart_items = request_batcher_create(&gateway->lanes, gateway->database, &add_cart_item_batch);
+    gateway->checkouts = request_batcher_create(&gateway->lanes, gateway->database, &checkout_batch);
     gateway->readings = reading_lanes_create(gateway);
     gateway->hashing = hash_thread_start();
     gateway->demo_accounts = demo_accounts_create(gateway);
@@ -182,7 +182,7 @@ static const char *load_certificate(struct gateway *gateway, char *error, size_t
 static void stop(struct gateway *gateway) {
     http_server_stop(gateway->metrics_server);
     hash_thread_stop(gateway->hashing);
-    reading_lanes_end(gateway->readings);
+    call_lanes_end(&gateway->lanes);
     database_pool_destroy(gateway->replica); /* what it leaves unanswered goes to the primary's pool */
     database_pool_destroy(gateway->database);
     if (gateway->server != NULL) {

@@ -3,13 +3,12 @@
  * when that fails in whatever way.
  *
  * Where a statement exists that answers many at once, those that arrive while others run go together, as one call: many
- * clients need few connections. Nobody waits to fill a call, and a slow one holds up only those in it.
+ * clients need few connections. How they wait for each other: call_lane.h.
  */
 #ifndef SHOP_GATEWAY_READING_H
 #define SHOP_GATEWAY_READING_H
 
-#include <stdint.h>
-
+#include "call_lane.h"
 #include "database.h"
 
 struct gateway;
@@ -22,10 +21,7 @@ struct reading_statements {
                                               their order; NULL: there is none */
 };
 
-/* The answer to one read: a row of answer's result where its outcome is DATABASE_OK. */
-typedef void reading_callback(void *context, const struct database_answer *answer, int row);
-
-/* reading_lanes_create makes the place where reads wait for each other. NULL when memory is short. */
+/* reading_lanes_create makes the place where reads wait; its lanes are the gateway's. NULL when memory is short. */
 struct reading_lanes *reading_lanes_create(struct gateway *gateway);
 
 /*
@@ -35,19 +31,10 @@ struct reading_lanes *reading_lanes_create(struct gateway *gateway);
  * callback is called once: later, or at once with DATABASE_OVERLOADED when too many wait.
  */
 void reading_submit(struct reading_lanes *lanes, const struct reading_statements *statements, const char *const *values,
-                    int timeout_ms, reading_callback *callback, void *context);
-
-/* reading_lanes_timeout_ms gives the time until reading_lanes_process has something to do, -1 for never. */
-int reading_lanes_timeout_ms(const struct reading_lanes *lanes);
-
-/* reading_lanes_process starts and gives up what is due. */
-void reading_lanes_process(struct reading_lanes *lanes);
+                    int timeout_ms, lane_callback *callback, void *context);
 
 /* reading_lanes_waiting counts the reads that wait for the next call. */
 int reading_lanes_waiting(const struct reading_lanes *lanes);
-
-/* reading_lanes_end refuses what waits and what still comes: the pools are about to be destroyed. */
-void reading_lanes_end(struct reading_lanes *lanes);
 
 /* reading_lanes_free frees it; the pools are destroyed by then and have answered all. NULL is allowed. */
 void reading_lanes_free(struct reading_lanes *lanes);

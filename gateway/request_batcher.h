@@ -1,7 +1,7 @@
 /*
- * Requests of one kind that arrive while one runs go to the database together, as one call and one commit: a row that
- * many want is locked once for all of them, and they share one flush. Nobody waits to fill a batch: with nothing
- * running, a request goes at once.
+ * Writing requests of one kind that arrive while one runs go to the database together, as one call and one commit: a
+ * row that many want is locked once for all of them, and they share one flush. How they wait for each other:
+ * call_lane.h.
  */
 #ifndef SHOP_GATEWAY_REQUEST_BATCHER_H
 #define SHOP_GATEWAY_REQUEST_BATCHER_H
@@ -9,12 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "call_lane.h"
 #include "database.h"
 
-/* Most requests in one call. */
-#define BATCH_MAXIMUM 64
-
-/* Upper bounds of the size histogram: 1, 2, 4 ... BATCH_MAXIMUM. */
+/* Upper bounds of the size histogram: 1, 2, 4 ... CALL_MAXIMUM. */
 #define BATCH_BUCKETS 7
 
 struct request_batcher;
@@ -26,9 +24,6 @@ struct batched_statements {
                                               their order; status 0: undecided, to be asked for alone */
 };
 
-/* The answer to one request: a row of answer's result where its outcome is DATABASE_OK. */
-typedef void batch_callback(void *context, const struct database_answer *answer, int row);
-
 struct request_batcher_statistics {
     uint64_t sizes[BATCH_BUCKETS]; /* calls with at most 1, 2, 4 ... requests, each counted once */
     uint64_t calls;
@@ -37,23 +32,17 @@ struct request_batcher_statistics {
     int waiting;
 };
 
-/* request_batcher_create makes a batcher over the pool, which must outlive its use but is destroyed before it.
- * statements are static data. NULL when memory is short. */
-struct request_batcher *request_batcher_create(struct database_pool *database,
+/* request_batcher_create makes a batcher with a lane over the pool, which must outlive its use but is destroyed before
+ * it. statements are static data. NULL when memory is short. */
+struct request_batcher *request_batcher_create(struct call_lanes *lanes, struct database_pool *database,
                                                const struct batched_statements *statements);
 
 /*
  * request_batcher_submit takes one request; values: those of statements->one, copied. The callback is called once:
  * later, or at once with DATABASE_OVERLOADED when too many wait.
  */
-void request_batcher_submit(struct request_batcher *batcher, const char *const *values, batch_callback *callback,
+void request_batcher_submit(struct request_batcher *batcher, const char *const *values, lane_callback *callback,
                             void *context);
-
-/* request_batcher_timeout_ms gives the time until request_batcher_process has something to do, -1 for never. */
-int request_batcher_timeout_ms(const struct request_batcher *batcher);
-
-/* request_batcher_process starts and gives up what is due. */
-void request_batcher_process(struct request_batcher *batcher);
 
 /* request_batcher_statistics_of reads the counters. */
 struct request_batcher_statistics request_batcher_statistics_of(const struct request_batcher *batcher);

@@ -199,14 +199,14 @@ static void run_update(void *argument) {
     update->count = plan_run(&update_product, update->values, update->nulls);
 }
 
-/* is_sku_taken runs the update and tells whether another product has the SKU, also one that was being committed just
- * now. */
-static bool is_sku_taken(ProductUpdate *update) {
+/* update_unless_taken runs the update. Returns false when another product has the SKU, also one that was being
+ * committed just now. */
+static bool update_unless_taken(ProductUpdate *update) {
     ErrorData *error = subtransaction_try(run_update, update);
 
     if (error != NULL && error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
         ReThrowError(error);
-    return error != NULL;
+    return error == NULL;
 }
 
 /* update_answer runs the update and prints its result. */
@@ -217,7 +217,7 @@ static Response update_answer(Datum *values, const char *nulls, const char *requ
 
     initStringInfo(&body);
     plans_begin(PLANS_WRITE);
-    if (is_sku_taken(&update)) {
+    if (!update_unless_taken(&update)) {
         response = problem(PROBLEM_SKU_EXISTS, request_id, "sku already exists");
     } else if (update.count == 0) {
         response = problem(PROBLEM_PRODUCT_NOT_FOUND, request_id, "Product not found");

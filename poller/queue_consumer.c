@@ -48,6 +48,7 @@ struct receive_call {
     struct sqs_call *call;
     int asked;
     int64_t started_ms;
+    uint64_t deliveries; /* of the consumer, when it started */
 };
 
 struct held_message {
@@ -66,8 +67,11 @@ struct queue_consumer {
     struct list held;
     struct receipt_batcher *deletes, *visibility;
     struct excused_receives *excused;
-    int receive_failures, database_failures;                   /* in a row */
-    int64_t next_receive_ms, last_answer_ms, last_messages_ms; /* the last: when an answer brought messages */
+    int receive_failures, database_failures; /* in a row */
+    int64_t next_receive_ms;                 /* not before, after one that failed */
+    int64_t idle_until_ms;                   /* not before, after one that found the queue idle */
+    int64_t last_answer_ms;
+    uint64_t deliveries; /* receives that brought messages */
     struct loop_timer receive_timer, heartbeat_timer;
     bool stopping;
     bool fifo;
@@ -170,7 +174,9 @@ static void wake_up(void *context) {
 /* is_time tells whether a receive may start now, and otherwise sees to it that the question comes up in time. */
 static bool is_time(struct queue_consumer *consumer, int room) {
     const struct queue_consumer_settings *settings = &consumer->settings;
-    int64_t now = clock_monotonic_ms(), due = consumer->next_receive_ms;
+    int64_t now = clock_monotonic_ms();
+    int64_t due =
+        consumer->next_receive_ms > consumer->idle_until_ms ? consumer->next_receive_ms : consumer->idle_until_ms;
 
     if (room < settings->maximum_messages / 2 && consumer->last_answer_ms + SMALL_RECEIVE_DELAY_MS > due) {
         due = consumer->last_answer_ms + SMALL_RECEIVE_DELAY_MS;
@@ -205,6 +211,7 @@ static void start_receive(struct queue_consumer *consumer, int count) {
     receive->consumer = consumer;
     receive->asked = count;
     receive->started_ms = clock_monotonic_ms();
+    receive->deliveries = consumer->deliveries;
     list_append(&consumer->receives, &receive->place);
     consumer->asked += count;
     receive->call = sqs_client_call(
@@ -232,15 +239,16 @@ static void note_failure(struct queue_consumer *consumer, const struct sqs_error
 /*
  * note_success adapts how many receives run side by side, and keeps empty ones apart even when they come back early.
  * One that comes back empty because another one got the messages for which both were waiting does not mean an idle
- * queue.
+ * queue, whichever of the two answers comes first.
  */
 static void note_success(struct queue_consumer *consumer, const struct receive_call *receive, int received) {
     metrics_note_poll();
     consumer->receive_failures = 0;
     if (received > 0) {
-        consumer->last_messages_ms = consumer->last_answer_ms;
-    } else if (consumer->last_messages_ms < receive->started_ms) {
-        consumer->next_receive_ms = receive->started_ms + consumer->settings.idle_delay_ms;
+        consumer->deliveries++;
+        consumer->idle_until_ms = 0;
+    } else if (consumer->deliveries == receive->deliveries) {
+        consumer->idle_until_ms = receive->started_ms + consumer->settings.idle_delay_ms;
     }
     if (received < receive->asked) {
         consumer->receives_wanted = 1;

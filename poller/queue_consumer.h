@@ -26,7 +26,7 @@ struct queue_consumer_settings {
     int wait_seconds;       /* of a long poll */
     int maximum_messages;   /* of one receive, 1 to 10 */
     int visibility_seconds; /* given to each message that is received */
-    int idle_delay_ms;      /* least time between the starts of two receives when the first brought nothing */
+    int idle_delay_ms;      /* least time between the starts of two receives when nothing came meanwhile */
     int poll_timeout_ms;    /* when a receive without an answer is given up */
     int capacity;           /* messages that may be in hand */
 };

@@ -9,8 +9,10 @@
 #define WAITING_LIMIT 2048 /* requests that may wait in a lane, a tenth to a third of a second at full speed */
 #define WAIT_LIMIT_MS 2000 /* and for how long */
 
-/* The call that reaches this many bytes of values takes no more, so that it is sent at once. */
+/* A call with so many bytes of values, before they are quoted, takes no more, so that it is sent at once. */
 #define CALL_SIZE_LIMIT ((size_t)128 * 1024)
+
+#define ENDED_MESSAGE "the gateway is stopping"
 
 static void start_calls(struct call_lane *lane);
 
@@ -36,8 +38,8 @@ static struct lane_request *create_request(const struct database_statement *stat
     return request;
 }
 
-static void refuse(lane_callback *callback, void *context, const char *message) {
-    const struct database_answer answer = {.outcome = DATABASE_OVERLOADED, .message = message};
+static void refuse(lane_callback *callback, void *context, enum database_outcome outcome, const char *message) {
+    const struct database_answer answer = {.outcome = outcome, .message = message};
 
     callback(context, &answer, 0);
 }
@@ -77,20 +79,28 @@ static struct lane_request *take_first(struct call_lane *lane) {
     return request;
 }
 
-static void refuse_first(struct call_lane *lane, const char *message) {
+static void refuse_first(struct call_lane *lane, enum database_outcome outcome, const char *message) {
     struct lane_request *request = take_first(lane);
 
-    refuse(request->callback, request->context, message);
+    refuse(request->callback, request->context, outcome, message);
     free(request);
 }
 
 void call_lane_submit(struct call_lane *lane, const char *const *values, int timeout_ms, lane_callback *callback,
                       void *context) {
-    bool taken = !lane->all->ended && lane->waiting < WAITING_LIMIT;
-    struct lane_request *request = taken ? create_request(lane->settings.one, values) : NULL;
+    struct lane_request *request;
 
+    if (lane->all->ended) {
+        refuse(callback, context, DATABASE_UNAVAILABLE, ENDED_MESSAGE);
+        return;
+    }
+    if (lane->waiting >= WAITING_LIMIT) {
+        refuse(callback, context, DATABASE_OVERLOADED, "too many requests of this kind wait for their turn");
+        return;
+    }
+    request = create_request(lane->settings.one, values);
     if (request == NULL) {
-        refuse(callback, context, taken ? "out of memory" : "too many requests of this kind wait for their turn");
+        refuse(callback, context, DATABASE_OVERLOADED, "out of memory");
         return;
     }
     request->lane = lane;
@@ -138,8 +148,9 @@ static void start_call(struct call_lane *lane, int64_t now) {
     struct lane_call *call = calloc(1, sizeof(*call));
     size_t i;
 
+    lane->last_start = now;
     if (call == NULL) {
-        return; /* they wait for the next occasion, or until their time is over */
+        return; /* for want of memory they wait for the next occasion, or until their time is over */
     }
     call->lane = lane;
     call->started = now;
@@ -196,17 +207,12 @@ void call_lane_take_answer(void *context, const struct database_answer *answer) 
 
 /* due_time gives when the lane has something to do, on clock_monotonic_ms; INT64_MAX for never. */
 static int64_t due_time(const struct call_lane *lane) {
-    const struct lane_call *call;
-    int64_t newest = 0, give_up, start;
+    int64_t give_up, start = lane->last_start + lane->settings.late_ms;
 
     if (lane->first == NULL) {
         return INT64_MAX;
     }
     give_up = lane->first->arrived + WAIT_LIMIT_MS;
-    for (call = lane->running; call != NULL; call = call->next) {
-        newest = call->started > newest ? call->started : newest;
-    }
-    start = newest + lane->settings.late_ms;
     return lane->running_count < lane->settings.most_running && start < give_up ? start : give_up;
 }
 
@@ -229,7 +235,7 @@ void call_lanes_process(struct call_lanes *lanes) {
     for (lane = lanes->first; lane != NULL; lane = lane->next) {
         start_calls(lane);
         while (lane->first != NULL && lane->first->arrived + WAIT_LIMIT_MS <= now) {
-            refuse_first(lane, "the calls before did not finish in time");
+            refuse_first(lane, DATABASE_OVERLOADED, "the calls before did not finish in time");
         }
     }
 }
@@ -240,7 +246,7 @@ void call_lanes_end(struct call_lanes *lanes) {
     lanes->ended = true;
     for (lane = lanes->first; lane != NULL; lane = lane->next) {
         while (lane->first != NULL) {
-            refuse_first(lane, "the gateway is stopping");
+            refuse_first(lane, DATABASE_UNAVAILABLE, ENDED_MESSAGE);
         }
     }
 }

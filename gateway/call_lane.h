@@ -70,6 +70,7 @@ struct call_lane {
     int waiting;
     struct lane_call *running;
     int running_count;
+    int64_t last_start; /* when a call was last started, or could not be */
 };
 
 /* call_lane_open makes a lane, which is set to zero and lives as long as the others, one of all lanes. */
@@ -77,7 +78,8 @@ void call_lane_open(struct call_lane *lane, struct call_lanes *all, const struct
 
 /*
  * call_lane_submit takes one request; values: those of settings.one, copied. timeout_ms: from now. The callback is
- * called once: later, or at once with DATABASE_OVERLOADED when too many wait.
+ * called once: later, or at once, with DATABASE_OVERLOADED when too many wait or memory is short and with
+ * DATABASE_UNAVAILABLE after call_lanes_end.
  */
 void call_lane_submit(struct call_lane *lane, const char *const *values, int timeout_ms, lane_callback *callback,
                       void *context);

@@ -79,11 +79,15 @@ static void check_announced_size(struct request *request) {
     }
 }
 
+static void refuse_shutting_down(struct request *request) {
+    request_answer_problem(request, MHD_HTTP_SERVICE_UNAVAILABLE, "shutting_down", SHUTTING_DOWN_MESSAGE,
+                           SHUTDOWN_RETRY_SECONDS);
+}
+
 /* refuse_while_stopping: what began before the signal is served, what comes after it is not. */
 static void refuse_while_stopping(struct request *request) {
     if (request->gateway->stopping && !request->route->while_stopping) {
-        request_answer_problem(request, MHD_HTTP_SERVICE_UNAVAILABLE, "shutting_down", SHUTTING_DOWN_MESSAGE,
-                               SHUTDOWN_RETRY_SECONDS);
+        refuse_shutting_down(request);
     }
 }
 
@@ -135,6 +139,9 @@ static void read_body(struct request *request) {
 }
 
 void dispatch_complete(struct request *request) {
+    if (request->reply.status == 0 && request->gateway->closing) {
+        refuse_shutting_down(request);
+    }
     if (request->reply.status == 0) {
         read_body(request);
     }

@@ -37,6 +37,7 @@ struct gateway {
     struct http_server *metrics_server; /* of METRICS_PORT; NULL: none */
     int64_t started_us;                 /* clock_monotonic_us */
     bool stopping;                      /* after SIGTERM: what comes now is refused */
+    bool closing;                       /* the grace is over: what has come in full only now is refused too */
 };
 
 /* How long one call to the database may take, waiting for a connection included. */

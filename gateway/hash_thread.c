@@ -33,7 +33,7 @@ struct hash_thread {
     pthread_cond_t wake;
     int event_fd;
     int job_count; /* queued, running or waiting for their callbacks; event loop only */
-    bool stopping; /* under lock, as the lists */
+    bool stopping; /* under lock, as the lists; only the event loop's thread sets it */
     struct job_list queued;
     struct job_list finished;
 };
@@ -157,7 +157,7 @@ static bool queue_job(struct hash_thread *thread, const struct hash_job *draft, 
                       const char *hash) {
     struct hash_job *job;
 
-    if (thread->job_count >= HASH_QUEUE_LIMIT) {
+    if (thread->job_count >= HASH_QUEUE_LIMIT || thread->stopping) {
         return false;
     }
     job = malloc(sizeof(*job));
@@ -244,6 +244,12 @@ void hash_thread_stop(struct hash_thread *thread) {
     while ((job = take_first(&thread->queued)) != NULL) {
         job->outcome = HASH_FAILED;
         answer_job(thread, job);
+    }
+}
+
+void hash_thread_free(struct hash_thread *thread) {
+    if (thread == NULL) {
+        return;
     }
     close(thread->event_fd);
     pthread_mutex_destroy(&thread->lock);

@@ -29,7 +29,7 @@ int hash_thread_fd(const struct hash_thread *thread);
 /*
  * hash_thread_verify queues a check. hash NULL: there is no such account; the same work is done on a hash that nothing
  * matches, so that the time of the answer does not tell who exists. Texts are copied.
- * Returns false, and does not call back, when the queue is full.
+ * Returns false, and does not call back, when the queue is full or the thread has been stopped.
  */
 bool hash_thread_verify(struct hash_thread *thread, const char *password, const char *hash, hash_callback *callback,
                         void *context);
@@ -40,7 +40,10 @@ bool hash_thread_make(struct hash_thread *thread, const char *password, hash_cal
 /* hash_thread_process calls the callbacks of finished jobs. Call it when the descriptor is readable. */
 void hash_thread_process(struct hash_thread *thread);
 
-/* hash_thread_stop waits for the running job, answers the others with HASH_FAILED and frees everything. */
+/* hash_thread_stop waits for the running job and answers the others with HASH_FAILED. NULL is allowed. */
 void hash_thread_stop(struct hash_thread *thread);
+
+/* hash_thread_free frees a thread that has been stopped. NULL is allowed. */
+void hash_thread_free(struct hash_thread *thread);
 
 #endif

@@ -180,6 +180,7 @@ static const char *load_certificate(struct gateway *gateway, char *error, size_t
 /* stop ends what start began. What still waits for a hash or the database is answered 503 and given a moment to leave.
  */
 static void stop(struct gateway *gateway) {
+    gateway->closing = true;
     http_server_stop(gateway->metrics_server);
     hash_thread_stop(gateway->hashing);
     call_lanes_end(&gateway->lanes);
@@ -192,6 +193,7 @@ static void stop(struct gateway *gateway) {
     request_batcher_free(gateway->cart_items);
     request_batcher_free(gateway->checkouts);
     reading_lanes_free(gateway->readings);
+    hash_thread_free(gateway->hashing);
     demo_accounts_free(gateway->demo_accounts);
     metrics_free(gateway->metrics);
     token_cache_free(gateway->token_cache);

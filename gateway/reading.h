@@ -28,7 +28,7 @@ struct reading_lanes *reading_lanes_create(struct gateway *gateway);
  * reading_submit asks the replica, or the primary where there is none. Whatever the replica cannot do (it is away,
  * slow, too far behind for the extension's version, cancels the query because of recovery), and every 404, which may be
  * the delay's, the primary answers instead. values: those of statements->one, copied. timeout_ms: from now. The
- * callback is called once: later, or at once with DATABASE_OVERLOADED when too many wait.
+ * callback is called once: later, or at once as call_lane_submit says.
  */
 void reading_submit(struct reading_lanes *lanes, const struct reading_statements *statements, const char *const *values,
                     int timeout_ms, lane_callback *callback, void *context);

@@ -17,6 +17,8 @@
 /* Longer than a lock may be waited for. Then each request is asked for alone. */
 #define BATCH_TIMEOUT_MS 4000
 
+_Static_assert(1 << (BATCH_BUCKETS - 1) == CALL_MAXIMUM, "the last bucket holds the largest call");
+
 struct request_batcher {
     struct call_lane lane;
     const struct batched_statements *statements;

@@ -39,7 +39,7 @@ struct request_batcher *request_batcher_create(struct call_lanes *lanes, struct 
 
 /*
  * request_batcher_submit takes one request; values: those of statements->one, copied. The callback is called once:
- * later, or at once with DATABASE_OVERLOADED when too many wait.
+ * later, or at once as call_lane_submit says.
  */
 void request_batcher_submit(struct request_batcher *batcher, const char *const *values, lane_callback *callback,
                             void *context);

@@ -286,7 +286,39 @@ describe('SIGTERM', () => {
       shop.gateway.child.kill('SIGTERM');
       await shop.gateway.ended(8);
       assert.ok([503, 'closed'].includes(await underWay));
+      shop.gateway.assertCleanLog();
     } finally {
+      await session.end();
+    }
+  });
+
+  test('what has come in full only when the grace is over is refused', async () => {
+    const shop = new Shop();
+    shop.database = database;
+    shop.gateway = await Gateway.start(database, { HTTP_SHUTDOWN_GRACE_MS: '500' });
+    const [userId, productId] = [shop.newUser(), await shop.product()];
+    const cart = await shop.cart(userId, [productId, 1]);
+    const session = database.session();
+    const body = JSON.stringify({ customer_id: 'late', items: [{ product_id: 'X', quantity: 1, price: 1 }] });
+    const upload = connect(shop.gateway.port, '127.0.0.1').setEncoding('utf8');
+    const answered = upload.toArray().then((parts) => parts.join(''));
+    try {
+      await session.say('BEGIN');
+      await session.say(`SELECT FROM shop.inventory WHERE product_id = ${productId} FOR UPDATE`);
+      const underWay = shop.checkout(userId, cart, { key: 'closing' });
+      await eventually('the checkout waits for the lock', async () => (await waiting()) > 0);
+      upload.write(`POST /api/orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 5)}`);
+      assertStatus(await shop.get('/health'), 200); // which the gateway reads after the upload's head
+      shop.gateway.child.kill('SIGTERM');
+      const refused = await underWay; // which it says when it has let go of the database
+      assertProblem(refused, 503);
+      assert.equal(refused.json.code, 'shutting_down');
+      upload.write(body.slice(5));
+      assert.match(await within(5, 'an answer to the upload', answered), /^HTTP\/1.1 503 [^]*"shutting_down"/);
+      await shop.gateway.ended(8);
+      shop.gateway.assertCleanLog();
+    } finally {
+      upload.destroy();
       await session.end();
     }
   });

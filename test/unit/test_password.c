@@ -100,6 +100,7 @@ static void works_in_the_background(void **state) {
     assert_int_equal(noted.matched, 2);
     assert_int_equal(noted.mismatched, 2);
     hash_thread_stop(thread);
+    hash_thread_free(thread);
 }
 
 static void bounds_its_queue(void **state) {
@@ -116,7 +117,10 @@ static void bounds_its_queue(void **state) {
     hash_thread_stop(thread); /* what was not begun is answered all the same */
     assert_int_equal(noted.done, HASH_QUEUE_LIMIT);
     assert_true(noted.failed > 0);
+    assert_false(hash_thread_verify(thread, "secret", NULL, note, &noted)); /* nothing is begun any more */
+    hash_thread_free(thread);
     hash_thread_stop(NULL);
+    hash_thread_free(NULL);
 }
 
 int main(void) {

@@ -63,15 +63,19 @@ char *idempotency_parse(const char *header, const RequestContext *context, Respo
     return key;
 }
 
-void idempotency_init(IdempotencyKey *key, const RequestContext *context, int64 user_id, const char *route,
-                      const char *normalised_key, const char *meaning) {
+void idempotency_fingerprint(const char *meaning, uint8 *fingerprint) {
     Datum digest = DirectFunctionCall1(sha256_bytea, CStringGetTextDatum(meaning));
 
+    memcpy(fingerprint, VARDATA_ANY(DatumGetPointer(digest)), FINGERPRINT_SIZE);
+}
+
+void idempotency_init(IdempotencyKey *key, const RequestContext *context, int64 user_id, const char *route,
+                      const char *normalised_key, const char *meaning) {
     key->context = context;
     key->user_id = user_id;
     key->route = route;
     key->key = normalised_key;
-    memcpy(key->fingerprint, VARDATA_ANY(DatumGetPointer(digest)), sizeof(key->fingerprint));
+    idempotency_fingerprint(meaning, key->fingerprint);
 }
 
 /* lock_tag hashes scope and key. Two keys with one hash only wait for each other; the row decides. */

@@ -31,6 +31,9 @@ typedef struct IdempotencyKey {
  */
 extern char *idempotency_parse(const char *header, const RequestContext *context, Response *response);
 
+/* idempotency_fingerprint writes the FINGERPRINT_SIZE bytes that tell one meaning from another. */
+extern void idempotency_fingerprint(const char *meaning, uint8 *fingerprint);
+
 /*
  * idempotency_init fills the key's parts. meaning: canonical text of the fields that change the result; two requests
  * with the same key must have the same meaning.

@@ -73,22 +73,31 @@ static Response accept_again(const RequestContext *context, const IntakeDocument
 }
 
 /* accept_locked accepts the order, whose key and id this transaction holds. */
-static Response accept_locked(Tables *tables, const RequestContext *context, const IntakeDocument *document,
-                              const IdempotencyKey *key) {
+static Response accept_locked(Tables *tables, const RequestContext *context, const IntakeDocument *document) {
     Row *known = intake_find(tables, context, document->order_id);
+    uint8 fingerprint[FINGERPRINT_SIZE];
     Row *order;
     int64 order_id;
 
+    idempotency_fingerprint(intake_meaning(document), fingerprint);
     if (known != NULL)
-        return accept_again(context, document, known, key->fingerprint);
+        return accept_again(context, document, known, fingerprint);
     FAULT_POINT("accept.locked");
-    order = intake_write(tables, context, document, key->fingerprint, INTAKE_SOURCE_API);
+    order = intake_write(tables, context, document, fingerprint, INTAKE_SOURCE_API);
     orders_count(tables, context, 1);
     FAULT_POINT("accept.order_written");
     order_id = row_int64(order, ORDER_ID);
     outbox_put(tables, context, OUTBOX_TOPIC_INTAKE, order_id, message(document));
     FAULT_POINT("accept.message_written");
     return accepted(document, order_id);
+}
+
+/* key_meaning gives what a request under an Idempotency-Key means: what is ordered, and the id that the client chose.
+ */
+static const char *key_meaning(const IntakeDocument *document) {
+    const char *meaning = intake_meaning(document);
+
+    return document->order_id == NULL ? meaning : psprintf("%s&order_id=%s", meaning, document->order_id);
 }
 
 /* accept_document takes the locks, answers a replay, or accepts and keeps the answer. */
@@ -98,7 +107,7 @@ static Response accept_document(const RequestContext *context, IntakeDocument *d
     Tables *tables;
 
     idempotency_init(&key, context, 0, psprintf("intake/%s", document->customer_id), normalised_key,
-                     intake_meaning(document));
+                     key_meaning(document));
     if (!idempotency_lock(&key, &response))
         return response;
     if (document->order_id == NULL)
@@ -107,7 +116,7 @@ static Response accept_document(const RequestContext *context, IntakeDocument *d
         return response;
     tables = tables_begin("shop.accept_order");
     if (!idempotency_replay(tables, &key, &response)) {
-        response = accept_locked(tables, context, document, &key);
+        response = accept_locked(tables, context, document);
         if (response.status < 300 && !response.replayed)
             idempotency_store(tables, &key, &response);
         FAULT_POINT("accept.answer_stored");

@@ -90,7 +90,6 @@ static IngestResult invalid(const char *detail) {
 static void read_message(Ingestion *ingestion, const char *body) {
     IntakeDocument *document = &ingestion->document;
     const char *fault = intake_read_message(body, document);
-    IdempotencyKey content;
 
     if (fault != NULL)
         ingestion->result = invalid(fault);
@@ -100,10 +99,8 @@ static void read_message(Ingestion *ingestion, const char *body) {
         ingestion->result = invalid("total_amount is required");
     else if (document->given_total != document->total)
         ingestion->result = mismatch(document);
-    else {
-        idempotency_init(&content, &ingestion->context, 0, "", NULL, intake_meaning(document));
-        memcpy(ingestion->fingerprint, content.fingerprint, sizeof(content.fingerprint));
-    }
+    else
+        idempotency_fingerprint(intake_meaning(document), ingestion->fingerprint);
 }
 
 /* --- locking --- */

@@ -39,6 +39,11 @@ describe('POST /api/orders', () => {
     assert.equal(second.headers['idempotent-replayed'], 'true');
     assert.equal(second.headers.location, first.headers.location);
     assertApiProblem(await send({ items: items.slice(1) }, { key: 'again' }), 422);
+    assertApiProblem(await send({ order_id: 'ORD-another' }, { key: 'again' }), 422);
+    const named = await send({ order_id: 'ORD-named' }, { key: 'named' });
+    assert.equal((await send({ order_id: 'ORD-named' }, { key: 'named' })).text, named.text);
+    for (const other of [{ order_id: 'ORD-other' }, {}]) assertApiProblem(await send(other, { key: 'named' }), 422);
+    assertApiProblem(await shop.get('/api/orders/ORD-other'), 404);
     const own = await send({ order_id: 'ORD-1A2B3C4D' });
     assert.equal(own.json.order_id, 'ORD-1A2B3C4D');
     assert.equal((await send({ order_id: 'ORD-1A2B3C4D' })).json.order_id, 'ORD-1A2B3C4D');

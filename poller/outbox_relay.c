@@ -13,6 +13,9 @@
 #include "metrics.h"
 #include "allocation.h"
 
+/* What the attributes of a message take at most: its ids are short (contract of POST /api/orders). */
+#define ATTRIBUTES_MAXIMUM_BYTES 4096
+
 /* Rows that may be in hand: eight batches under way at once. */
 #define ROWS_IN_HAND 80
 
@@ -224,10 +227,17 @@ static void give_back_unused(struct outbox_relay *relay, struct outbox_row *rows
     }
 }
 
-/* is_for_queue tells whether messages of a topic go over the queue. Refunds do not: they are the shop's own business
- * with its payment provider. */
-static bool is_for_queue(const char *topic) {
-    return strcmp(topic, OUTBOX_TOPIC_REFUND) != 0;
+/* can_be_sent tells whether every queue takes a message with this text: SQS refuses what is larger than a batch, and
+ * the two characters of Unicode that XML does not know (SendMessage, "MessageBody"). */
+static bool can_be_sent(const struct outbox_row *row) {
+    return strlen(row->body) <= SQS_BATCH_BYTES - ATTRIBUTES_MAXIMUM_BYTES &&
+           strstr(row->body, "\xEF\xBF\xBE") == NULL && strstr(row->body, "\xEF\xBF\xBF") == NULL;
+}
+
+/* is_for_queue tells whether a row goes over the queue. Refunds do not: they are the shop's own business with its
+ * payment provider. What the queue would never take is handled from the outbox too. */
+static bool is_for_queue(const struct outbox_row *row) {
+    return strcmp(row->topic, OUTBOX_TOPIC_REFUND) != 0 && can_be_sent(row);
 }
 
 /* send_rows puts the rows on their way. */
@@ -236,7 +246,7 @@ static void send_rows(struct outbox_relay *relay, struct outbox_row *rows, size_
     size_t i;
 
     for (i = 0; i < count; i++) {
-        if (is_for_queue(rows[i].topic)) {
+        if (is_for_queue(&rows[i])) {
             batch = add_row(batch, relay, &rows[i], lease_end_ms);
         } else {
             embedded_queue_take(relay->settings.own, &rows[i], lease_end_ms);

@@ -72,6 +72,18 @@ for (const withQueue of [false, true]) {
       await settling.outboxDone();
     });
 
+    test('orders that no queue would take, for their size or their characters, are processed too', async () => {
+      const ids = [];
+      for (const item of [{ note: 'x'.repeat(3e6) }, { product_id: 'p\uFFFE\uFFFF' }, {}]) {
+        const answer = await shop.post('/api/orders', { customer_id: 'customer-1', items: [{ product_id: 'p', quantity: 1, price: 2, ...item }] });
+        assert.equal(answer.status, 202, answer.text);
+        ids.push(answer.json.order_id);
+      }
+      await settling.poller();
+      for (const id of ids) await ends(id, 'CONFIRMED');
+      await settling.outboxDone();
+    });
+
     test('orders that wait together go in a few calls, each with its own outcome', async () => {
       const sku = shop.newSku();
       const productId = await shop.product({ sku, stock: 40 });

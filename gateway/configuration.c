@@ -8,10 +8,8 @@
 #include "cors.h"
 #include "docs.h"
 
-#define DEFAULT_ADMIN_PASSWORD "admin123"
-#define DEFAULT_USER_PASSWORD  "user123"
-#define SHORTEST_SECRET        32 /* bytes; RFC 7518 section 3.2: an HS256 key has at least 256 bits */
-#define FEWEST_SECRET_LETTERS  8
+#define SHORTEST_SECRET       32 /* bytes; RFC 7518 section 3.2: an HS256 key has at least 256 bits */
+#define FEWEST_SECRET_LETTERS 8
 
 /* Shortest key of webhooks, in bytes. */
 #define SHORTEST_WEBHOOK_SECRET 16
@@ -37,9 +35,9 @@ const struct setting configuration_table[] = {
     ROW("JWT_ISSUER", SETTING_STRING, NULL, 0, 0, NULL, false, jwt_issuer, "iss that tokens carry and must have"),
     ROW("JWT_AUDIENCE", SETTING_STRING, NULL, 0, 0, NULL, false, jwt_audience, "aud that tokens carry and must have"),
     ROW("DEMO_ADMIN_PASSWORD", SETTING_STRING, NULL, 1, 512, NULL, true, demo_admin_password,
-        "password of the demo account admin; unset: " DEFAULT_ADMIN_PASSWORD ", in production no such account"),
+        "password of the demo account admin; unset: " DEMO_ADMIN_PASSWORD_DEFAULT ", in production no such account"),
     ROW("DEMO_USER_PASSWORD", SETTING_STRING, NULL, 1, 512, NULL, true, demo_user_password,
-        "password of the demo account user; unset: " DEFAULT_USER_PASSWORD ", in production no such account"),
+        "password of the demo account user; unset: " DEMO_USER_PASSWORD_DEFAULT ", in production no such account"),
     ROW("CUSTOMER_AUTH", SETTING_CHOICE, "off", 0, 0, "off|jwt", false, customer_auth,
         "jwt: customers act for themselves only; off: the userId is taken as given"),
     ROW("ALLOW_OPEN_CUSTOMER_ROUTES", SETTING_CHOICE, "no", 0, 0, "yes|no", false, allow_open_customer_routes,
@@ -89,8 +87,8 @@ static bool fill_defaults(struct configuration *configuration) {
     if (configuration_is_production(&configuration->shared)) {
         return true;
     }
-    return default_to(&configuration->demo_admin_password, DEFAULT_ADMIN_PASSWORD) &&
-           default_to(&configuration->demo_user_password, DEFAULT_USER_PASSWORD);
+    return default_to(&configuration->demo_admin_password, DEMO_ADMIN_PASSWORD_DEFAULT) &&
+           default_to(&configuration->demo_user_password, DEMO_USER_PASSWORD_DEFAULT);
 }
 
 /* looks_like_placeholder tells whether a secret is a text that people put into examples, or has hardly any variety. */
@@ -134,6 +132,11 @@ static bool has_short_key(const char *keys) {
     return false;
 }
 
+/* is_well_known tells whether a password is one that everybody knows from this program's documentation. */
+static bool is_well_known(const char *password) {
+    return is_text(password, DEMO_ADMIN_PASSWORD_DEFAULT) || is_text(password, DEMO_USER_PASSWORD_DEFAULT);
+}
+
 /* production_fault gives what forbids to start in production, or NULL. */
 static const char *production_fault(const struct configuration *configuration) {
     if (strlen(configuration->jwt_secret) < SHORTEST_SECRET) {
@@ -142,11 +145,11 @@ static const char *production_fault(const struct configuration *configuration) {
     if (looks_like_placeholder(configuration->jwt_secret)) {
         return "JWT_SECRET looks like a placeholder; production needs a random one";
     }
-    if (is_text(configuration->demo_admin_password, DEFAULT_ADMIN_PASSWORD)) {
-        return "DEMO_ADMIN_PASSWORD must not be the well-known demo password in production";
+    if (is_well_known(configuration->demo_admin_password)) {
+        return "DEMO_ADMIN_PASSWORD must not be a well-known demo password in production";
     }
-    if (is_text(configuration->demo_user_password, DEFAULT_USER_PASSWORD)) {
-        return "DEMO_USER_PASSWORD must not be the well-known demo password in production";
+    if (is_well_known(configuration->demo_user_password)) {
+        return "DEMO_USER_PASSWORD must not be a well-known demo password in production";
     }
     if (!configuration_customer_needs_token(configuration) &&
         !is_text(configuration->allow_open_customer_routes, "yes")) {

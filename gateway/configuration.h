@@ -7,6 +7,10 @@
 #include "config.h"
 #include "database_login.h"
 
+/* Passwords of the demo accounts where none are set, outside production. */
+#define DEMO_ADMIN_PASSWORD_DEFAULT "admin123"
+#define DEMO_USER_PASSWORD_DEFAULT  "user123"
+
 struct configuration {
     struct shared_configuration shared;
     long port;

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "gateway.h"
 #include "log.h"
+#include "random.h"
 
 #define PAUSE_MS      1000
 #define ACCOUNT_COUNT 2
@@ -16,7 +17,8 @@ struct demo_account {
     const char *id;
     const char *username;
     const char *role;
-    const char *password; /* NULL: this account is not wanted */
+    const char *password; /* that it shall have; NULL in production: it shall not have the well-known one */
+    const char *well_known_password;
 };
 
 struct demo_accounts {
@@ -35,8 +37,10 @@ struct demo_accounts *demo_accounts_create(struct gateway *gateway) {
         return NULL;
     }
     accounts->gateway = gateway;
-    accounts->wanted[0] = (struct demo_account){"1", "admin", "admin", gateway->configuration.demo_admin_password};
-    accounts->wanted[1] = (struct demo_account){"2", "user", "user", gateway->configuration.demo_user_password};
+    accounts->wanted[0] = (struct demo_account){"1", "admin", "admin", gateway->configuration.demo_admin_password,
+                                                DEMO_ADMIN_PASSWORD_DEFAULT};
+    accounts->wanted[1] = (struct demo_account){"2", "user", "user", gateway->configuration.demo_user_password,
+                                                DEMO_USER_PASSWORD_DEFAULT};
     return accounts;
 }
 
@@ -75,7 +79,11 @@ static void on_put(void *context, const struct database_answer *answer) {
     if (failed(accounts, answer)) {
         return;
     }
-    log_event(LOG_INFO, "demo_account_stored", json_pack("{s:s}", "username", current_account(accounts)->username));
+    if (current_account(accounts)->password != NULL) {
+        log_event(LOG_INFO, "demo_account_stored", json_pack("{s:s}", "username", current_account(accounts)->username));
+    } else {
+        log_event(LOG_WARN, "demo_account_closed", json_pack("{s:s}", "username", current_account(accounts)->username));
+    }
     account_done(accounts);
 }
 
@@ -92,23 +100,39 @@ static void on_hash_made(void *context, enum hash_outcome outcome, const char *h
                          on_put, accounts);
 }
 
-/* make_hash begins to store the account. */
+/* make_hash begins to store the account: with its password, or with one that nobody knows. */
 static void make_hash(struct demo_accounts *accounts) {
-    if (!hash_thread_make(accounts->gateway->hashing, current_account(accounts)->password, on_hash_made, accounts)) {
+    const char *password = current_account(accounts)->password;
+    char unknown[UUID_TEXT_SIZE];
+
+    random_uuid(unknown);
+    if (!hash_thread_make(accounts->gateway->hashing, password != NULL ? password : unknown, on_hash_made, accounts)) {
         try_later(accounts, "too many passwords are being hashed");
     }
 }
 
 static void on_verified(void *context, enum hash_outcome outcome, const char *hash) {
     struct demo_accounts *accounts = context;
+    enum hash_outcome wanted = current_account(accounts)->password != NULL ? HASH_DONE : HASH_MISMATCH;
 
     (void)hash;
-    if (outcome == HASH_DONE) {
-        account_done(accounts);
-    } else if (outcome == HASH_MISMATCH) {
-        make_hash(accounts);
-    } else {
+    if (outcome == HASH_FAILED) {
         try_later(accounts, "the password could not be checked");
+    } else if (outcome == wanted) {
+        account_done(accounts);
+    } else {
+        make_hash(accounts);
+    }
+}
+
+/* check_password begins to compare what is stored with the password that the account shall have, or shall not. */
+static void check_password(struct demo_accounts *accounts, const PGresult *found) {
+    const struct demo_account *account = current_account(accounts);
+    const char *password = account->password != NULL ? account->password : account->well_known_password;
+
+    if (!hash_thread_verify(accounts->gateway->hashing, password, PQgetvalue(found, 0, ACCOUNT_PASSWORD_HASH),
+                            on_verified, accounts)) {
+        try_later(accounts, "too many passwords are being hashed");
     }
 }
 
@@ -116,27 +140,29 @@ static void on_verified(void *context, enum hash_outcome outcome, const char *ha
 static void on_found(void *context, const struct database_answer *answer) {
     struct demo_accounts *accounts = context;
     const struct demo_account *account = current_account(accounts);
+    bool exists, own;
 
     if (failed(accounts, answer)) {
         return;
     }
-    if (PQntuples(answer->result) == 0 || strcmp(PQgetvalue(answer->result, 0, ACCOUNT_ROLE), account->role) != 0) {
+    exists = PQntuples(answer->result) > 0;
+    own = exists && strcmp(PQgetvalue(answer->result, 0, ACCOUNT_ID), account->id) == 0;
+    if (account->password == NULL && !own) {
+        account_done(accounts);
+    } else if (!exists ||
+               (account->password != NULL && strcmp(PQgetvalue(answer->result, 0, ACCOUNT_ROLE), account->role) != 0)) {
         make_hash(accounts);
-    } else if (strcmp(PQgetvalue(answer->result, 0, ACCOUNT_ID), account->id) != 0) {
+    } else if (!own) {
         log_event(LOG_WARN, "demo_account_name_taken", json_pack("{s:s}", "username", account->username));
         account_done(accounts);
-    } else if (!hash_thread_verify(accounts->gateway->hashing, account->password,
-                                   PQgetvalue(answer->result, 0, ACCOUNT_PASSWORD_HASH), on_verified, accounts)) {
-        try_later(accounts, "too many passwords are being hashed");
+    } else {
+        check_password(accounts, answer->result);
     }
 }
 
 void demo_accounts_process(struct demo_accounts *accounts) {
     const char *values[2];
 
-    while (accounts->current < ACCOUNT_COUNT && current_account(accounts)->password == NULL) {
-        accounts->current++;
-    }
     if (demo_accounts_timeout_ms(accounts) != 0 || accounts->gateway->stopping) {
         return;
     }

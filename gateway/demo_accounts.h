@@ -1,6 +1,7 @@
 /*
  * The two demo accounts, admin (id 1) and user (id 2): put into the database where the configuration gives them
- * passwords, without touching them when they already have those.
+ * passwords, without touching them when they already have those; where it gives none, in production, an account that
+ * still has the well-known password gets one that nobody knows.
  */
 #ifndef SHOP_GATEWAY_DEMO_ACCOUNTS_H
 #define SHOP_GATEWAY_DEMO_ACCOUNTS_H

@@ -93,6 +93,8 @@ describe('in production', () => {
   test('it refuses the demo passwords', async () => {
     await refuses(production({ DEMO_ADMIN_PASSWORD: 'admin123' }), 'DEMO_ADMIN_PASSWORD');
     await refuses(production({ DEMO_USER_PASSWORD: 'user123' }), 'DEMO_USER_PASSWORD');
+    await refuses(production({ DEMO_ADMIN_PASSWORD: 'user123' }), 'DEMO_ADMIN_PASSWORD');
+    await refuses(production({ DEMO_USER_PASSWORD: 'admin123' }), 'DEMO_USER_PASSWORD');
   });
 
   test('there are no demo accounts, unless their passwords are given', async () => {
@@ -105,6 +107,27 @@ describe('in production', () => {
       assertStatus(await given.post('/auth/login', { username: 'admin', password: 'a long and private phrase' }), 200);
       assertProblem(await given.post('/auth/login', { username: 'user', password: 'user123' }), 401, 'Invalid credentials');
       await given.stop();
+    } finally {
+      await fresh.drop();
+    }
+  });
+
+  test('demo accounts from before do not let anybody in, and own passwords stay', async () => {
+    const fresh = await Database.create();
+    const credentials = [{ username: 'admin', password: 'admin123' }, { username: 'user', password: 'user123' }];
+    try {
+      const open = await Gateway.start(fresh);
+      for (const known of credentials) assertStatus(await open.post('/auth/login', known), 200);
+      await open.stop();
+      const closing = await Gateway.start(fresh, production());
+      for (const known of credentials) assertProblem(await closing.post('/auth/login', known), 401, 'Invalid credentials');
+      assert.equal(closing.events('demo_account_closed').length, 2);
+      await closing.stop();
+      await fresh.sql("SELECT shop.set_password(1, 1, 'a long and private phrase')");
+      const again = await Gateway.start(fresh, production());
+      assertStatus(await again.post('/auth/login', { username: 'admin', password: 'a long and private phrase' }), 200);
+      assert.equal(again.events('demo_account_closed').length, 0);
+      await again.stop();
     } finally {
       await fresh.drop();
     }

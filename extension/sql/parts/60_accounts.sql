@@ -68,7 +68,7 @@ BEGIN
         failed_logins = 0, locked_until = NULL;
 END
 $function$;
-COMMENT ON FUNCTION shop.put_demo_account(integer, bigint, text, text, text) IS 'Makes or renews one of the two demo accounts (1 and 2). The gateway calls it outside production or where a demo password is set.';
+COMMENT ON FUNCTION shop.put_demo_account(integer, bigint, text, text, text) IS 'Makes or renews one of the two demo accounts (1 and 2). The gateway calls it outside production or where a demo password is set, and in production to give an account that still has the well-known password one that nobody knows.';
 REVOKE ALL ON FUNCTION shop.put_demo_account(integer, bigint, text, text, text) FROM PUBLIC;
 
 CREATE FUNCTION shop.hash_password(password text) RETURNS text

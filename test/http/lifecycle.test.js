@@ -267,20 +267,25 @@ describe('slow clients', () => {
 });
 
 describe('SIGTERM', () => {
-  test('finishes what is under way, refuses what is new, ends with 0', async () => {
+  /** A gateway with a checkout under way, which waits until the session ends. */
+  const withCheckout = async (key, environment) => {
     const shop = new Shop();
     shop.database = database;
-    shop.gateway = await Gateway.start(database);
+    shop.gateway = await Gateway.start(database, environment);
     const [userId, productId] = [shop.newUser(), await shop.product()];
     const cart = await shop.cart(userId, [productId, 1]);
-    const agent = new Agent({ keepAlive: true });
-    assertStatus(await shop.get('/health', { agent }), 200);
-
     const session = database.session();
     await session.say('BEGIN');
     await session.say(`SELECT FROM shop.inventory WHERE product_id = ${productId} FOR UPDATE`);
-    const underWay = shop.checkout(userId, cart, { key: 'drain' });
+    const underWay = shop.checkout(userId, cart, { key });
     await eventually('the checkout waits for the lock', async () => (await waiting()) > 0);
+    return { shop, session, underWay };
+  };
+
+  test('finishes what is under way, refuses what is new, ends with 0', async () => {
+    const { shop, session, underWay } = await withCheckout('drain');
+    const agent = new Agent({ keepAlive: true });
+    assertStatus(await shop.get('/health', { agent }), 200);
     shop.gateway.child.kill('SIGTERM');
     await shop.gateway.event('gateway_stopping');
     await assert.rejects(shop.get('/health'), 'a new connection is refused');
@@ -292,23 +297,12 @@ describe('SIGTERM', () => {
   });
 
   test('the grace ends what would last too long', async () => {
-    const shop = new Shop();
-    shop.database = database;
-    shop.gateway = await Gateway.start(database, { HTTP_SHUTDOWN_GRACE_MS: '500' });
-    const [userId, productId] = [shop.newUser(), await shop.product()];
-    const cart = await shop.cart(userId, [productId, 1]);
-    const session = database.session();
+    const { shop, session, underWay } = await withCheckout('grace', { HTTP_SHUTDOWN_GRACE_MS: '500' });
+    const status = underWay.then((answer) => answer.status, () => 'closed');
     try {
-      await session.say('BEGIN');
-      await session.say(`SELECT FROM shop.inventory WHERE product_id = ${productId} FOR UPDATE`);
-      const underWay = shop.checkout(userId, cart, { key: 'grace' }).then(
-        (answer) => answer.status,
-        () => 'closed',
-      );
-      await eventually('the checkout waits for the lock', async () => (await waiting()) > 0);
       shop.gateway.child.kill('SIGTERM');
       await shop.gateway.ended(8);
-      assert.ok([503, 'closed'].includes(await underWay));
+      assert.ok([503, 'closed'].includes(await status));
       shop.gateway.assertCleanLog();
     } finally {
       await session.end();
@@ -316,20 +310,11 @@ describe('SIGTERM', () => {
   });
 
   test('what has come in full only when the grace is over is refused', async () => {
-    const shop = new Shop();
-    shop.database = database;
-    shop.gateway = await Gateway.start(database, { HTTP_SHUTDOWN_GRACE_MS: '500' });
-    const [userId, productId] = [shop.newUser(), await shop.product()];
-    const cart = await shop.cart(userId, [productId, 1]);
-    const session = database.session();
+    const { shop, session, underWay } = await withCheckout('closing', { HTTP_SHUTDOWN_GRACE_MS: '500' });
     const body = JSON.stringify({ customer_id: 'late', items: [{ product_id: 'X', quantity: 1, price: 1 }] });
     const upload = connect(shop.gateway.port, '127.0.0.1').setEncoding('utf8');
     const answered = upload.toArray().then((parts) => parts.join(''));
     try {
-      await session.say('BEGIN');
-      await session.say(`SELECT FROM shop.inventory WHERE product_id = ${productId} FOR UPDATE`);
-      const underWay = shop.checkout(userId, cart, { key: 'closing' });
-      await eventually('the checkout waits for the lock', async () => (await waiting()) > 0);
       upload.write(`POST /api/orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 5)}`);
       assertStatus(await shop.get('/health'), 200); // which the gateway reads after the upload's head
       shop.gateway.child.kill('SIGTERM');

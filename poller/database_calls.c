@@ -52,7 +52,8 @@ const struct database_statement begin_refund_statement = {
     "begin_refund",
     "SELECT refund_status::pg_catalog.text, kind::pg_catalog.text, amount::pg_catalog.text,"
     " refund_reference::pg_catalog.text, order_id::pg_catalog.int8, attempt_id::pg_catalog.int8,"
-    " attempt_provider::pg_catalog.text, provider_reference::pg_catalog.text, age_seconds::pg_catalog.int8"
+    " attempt_provider::pg_catalog.text, provider_reference::pg_catalog.text, age_seconds::pg_catalog.int8,"
+    " order_status::pg_catalog.text"
     " FROM shop.begin_refund($1::pg_catalog.int4, $2::pg_catalog.int8, $3::pg_catalog.int8)",
     3, true};
 
@@ -65,8 +66,9 @@ const struct database_statement defer_message_statement = {
 
 const struct database_statement settle_refund_statement = {
     "settle_refund",
-    "SELECT shop.settle_refund($1::pg_catalog.int4, $2::pg_catalog.int8, $3::pg_catalog.text, $4::pg_catalog.text,"
-    " $5::pg_catalog.text, $6::pg_catalog.text, $7::pg_catalog.int8)::pg_catalog.text",
+    "SELECT result::pg_catalog.text, order_status::pg_catalog.text"
+    " FROM shop.settle_refund($1::pg_catalog.int4, $2::pg_catalog.int8, $3::pg_catalog.text, $4::pg_catalog.text,"
+    " $5::pg_catalog.text, $6::pg_catalog.text, $7::pg_catalog.int8)",
     7, true};
 
 const struct database_statement ingest_order_statement = {

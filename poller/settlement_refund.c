@@ -16,6 +16,13 @@ enum {
     PROVIDER,
     REFERENCE,
     AGE_SECONDS,
+    ORDER_STATUS,
+};
+
+/* The columns of settle_refund_statement. */
+enum {
+    SETTLED_RESULT,
+    SETTLED_ORDER_STATUS,
 };
 
 static void take_outcome(struct settlement *settlement, const struct payment_answer *answer);
@@ -29,7 +36,8 @@ static void take_settled(void *context, const struct database_answer *database_a
         settlement_database_failed(settlement, database_answer);
         return;
     }
-    answer.result_text = database_row_text(database_answer->result, 0);
+    answer.result_text = database_row_text(database_answer->result, SETTLED_RESULT);
+    answer.order_status = database_row_text(database_answer->result, SETTLED_ORDER_STATUS);
     if (answer.result_text != NULL && strcmp(answer.result_text, "recorded") == 0) {
         settlement_wait(settlement, settlement->open_reason, settlement->pause_ms);
         return;
@@ -185,6 +193,7 @@ static void take_begun(void *context, const struct database_answer *database_ans
             (struct settlement_answer){.result = SETTLEMENT_REFUND_NOT_FOUND, .error = "the refund does not exist"};
         settlement_finish(settlement, &answer);
     } else if (strcmp(status, "completed") == 0 || strcmp(status, "failed") == 0) {
+        answer.order_status = database_row_text(database_answer->result, ORDER_STATUS);
         settlement_finish(settlement, &answer);
     } else {
         take_refund(settlement, database_answer->result);

@@ -264,8 +264,7 @@ static SettlementResult settle_attempt(Tables *tables, const Outcome *outcome, i
     return result;
 }
 
-/* settlement_datum makes the row (result, order_status). */
-static Datum settlement_datum(FunctionCallInfo fcinfo, const SettlementResult *result) {
+Datum settlement_datum(FunctionCallInfo fcinfo, const SettlementResult *result) {
     Datum values[2] = {CStringGetTextDatum(result->result), (Datum)0};
     bool nulls[2] = {false, result->order_status == NULL};
     TupleDesc descriptor;
@@ -380,15 +379,11 @@ Datum shop_apply_payment(PG_FUNCTION_ARGS) {
 
 /* apply_event applies an event of a provider to the refund or the attempt that it names; orders of its own. */
 static SettlementResult apply_event(Tables *tables, Outcome *outcome, int64 attempt_id, int64 refund_id) {
-    SettlementResult result = {0};
-
     tables_look_again(tables);
     if (refund_id != 0)
-        result.result = refund_settle(tables, &outcome->context, refund_id, outcome->state, outcome->provider_reference,
-                                      outcome->reason);
-    else
-        result = settle_attempt(tables, outcome, attempt_id);
-    return result;
+        return refund_settle(tables, &outcome->context, refund_id, outcome->state, outcome->provider_reference,
+                             outcome->reason);
+    return settle_attempt(tables, outcome, attempt_id);
 }
 
 /* is_outcome_of tells whether a word is news of an attempt, or of a refund. */

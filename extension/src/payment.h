@@ -7,6 +7,8 @@
 
 #include "postgres.h"
 
+#include "fmgr.h"
+
 #include "arguments.h"
 #include "order_state.h"
 #include "tables.h"
@@ -62,9 +64,12 @@ extern bool refund_outcome_is_known(const char *outcome);
 
 /*
  * refund_settle finds the refund, locks its order and it, and applies the outcome once. provider_reference and reason
- * may be NULL. Returns settled, recorded (the outcome is unknown), already_settled or refund_not_found.
+ * may be NULL. Its result is settled, recorded (the outcome is unknown), already_settled or refund_not_found.
  */
-extern const char *refund_settle(Tables *tables, const RequestContext *context, int64 refund_id, const char *outcome,
-                                 const char *provider_reference, const char *reason);
+extern SettlementResult refund_settle(Tables *tables, const RequestContext *context, int64 refund_id,
+                                      const char *outcome, const char *provider_reference, const char *reason);
+
+/* settlement_datum makes the row (result, order_status) that the function called by fcinfo returns. */
+extern Datum settlement_datum(FunctionCallInfo fcinfo, const SettlementResult *result);
 
 #endif

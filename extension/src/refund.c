@@ -112,15 +112,15 @@ bool refund_outcome_is_known(const char *outcome) {
            strcmp(outcome, REFUND_UNKNOWN) == 0;
 }
 
-const char *refund_settle(Tables *tables, const RequestContext *context, int64 refund_id, const char *outcome,
-                          const char *provider_reference, const char *reason) {
+SettlementResult refund_settle(Tables *tables, const RequestContext *context, int64 refund_id, const char *outcome,
+                               const char *provider_reference, const char *reason) {
     Datum key[] = {Int32GetDatum(context->store_id), Int64GetDatum(refund_id)};
     Row *refund = row_find(tables, REFUNDS_BY_ID, key, 2);
     const char *status;
     Row *order;
 
     if (refund == NULL)
-        return "refund_not_found";
+        return (SettlementResult){.result = "refund_not_found"};
     order =
         row_lock(tables, ORDERS_BY_ID, ROW_KEY(Int32GetDatum(context->store_id), row_datum(refund, REFUND_ORDER_ID)));
     if (order == NULL)
@@ -129,24 +129,25 @@ const char *refund_settle(Tables *tables, const RequestContext *context, int64 r
     tables_look_again(tables);
     status = row_text(refund, REFUND_STATUS);
     if (strcmp(status, REFUND_COMPLETED) == 0 || strcmp(status, REFUND_FAILED) == 0)
-        return "already_settled";
+        return (SettlementResult){.result = "already_settled", .order_status = row_text(order, ORDER_STATUS)};
     if (provider_reference != NULL)
         row_set_text(refund, REFUND_PROVIDER_REFERENCE, provider_reference);
     if (reason != NULL)
         row_set_text(refund, REFUND_REASON, reason);
     apply_outcome(tables, context, order, refund, outcome);
-    return strcmp(outcome, REFUND_UNKNOWN) == 0 ? "recorded" : "settled";
+    return (SettlementResult){.result = strcmp(outcome, REFUND_UNKNOWN) == 0 ? "recorded" : "settled",
+                              .order_status = row_text(order, ORDER_STATUS)};
 }
 
 PG_FUNCTION_INFO_V1(shop_settle_refund);
 
-/* shop.settle_refund(store_id, refund_id, outcome, provider_reference, reason, request_id, outbox_id) */
+/* shop.settle_refund(store_id, refund_id, outcome, provider_reference, reason, request_id, outbox_id) -> (result, order_status) */
 Datum shop_settle_refund(PG_FUNCTION_ARGS) {
     RequestContext context = {
         .store_id = argument_store_id(fcinfo, 0), .request_id = argument_text(fcinfo, 5), .actor = "payment"};
     const char *outcome = argument_text(fcinfo, 2);
     int64 outbox_id = argument_int64(fcinfo, 6, 0);
-    const char *result;
+    SettlementResult result;
     Tables *tables;
 
     if (outcome == NULL || !refund_outcome_is_known(outcome))
@@ -157,5 +158,5 @@ Datum shop_settle_refund(PG_FUNCTION_ARGS) {
     if (outbox_id != 0 && strcmp(outcome, REFUND_UNKNOWN) != 0)
         outbox_mark_delivered(tables, &context, outbox_id);
     tables_end(tables);
-    PG_RETURN_TEXT_P(cstring_to_text(result));
+    return settlement_datum(fcinfo, &result);
 }

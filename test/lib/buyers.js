@@ -247,7 +247,7 @@ class Buyer {
     const refund = this.dice.pick(rows);
     const outcome = this.dice.weighted({ completed: 6, failed: 2, unknown: 2 });
     await this.call({ name: 'settleRefund', order: refund.order_id, refund: refundName(refund), outcome },
-      'SELECT shop.settle_refund(1, $1, $2, NULL, NULL, NULL, NULL) AS result', [refund.id, outcome], ([row]) => row);
+      'SELECT result FROM shop.settle_refund(1, $1, $2, NULL, NULL, NULL, NULL)', [refund.id, outcome], ([row]) => row);
   }
 
   async giveBack() {

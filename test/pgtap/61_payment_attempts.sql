@@ -74,8 +74,8 @@ SELECT is((SELECT string_agg(format('%s %s', kind, amount), ' ') FROM shop.refun
           'what is authorized is voided with the order');
 SELECT is(pg_temp.news(:late, 'captured', 2), 'refund_requested CANCELLED', 'what is captured later is refunded');
 SELECT is((SELECT status FROM shop.orders WHERE id = :late), 'CANCELLED', 'the order stays cancelled');
-SELECT is(shop.settle_refund(1, (SELECT id FROM shop.refunds WHERE order_id = :held), 'completed', NULL, NULL, NULL,
-    NULL), 'settled',
+SELECT is((shop.settle_refund(1, (SELECT id FROM shop.refunds WHERE order_id = :held), 'completed', NULL, NULL, NULL,
+    NULL)).result, 'settled',
           'the void is done');
 SELECT is((SELECT status FROM shop.payment_attempts WHERE order_id = :held), 'voided', 'and ends the attempt');
 SELECT is(pg_temp.stock(:apple), '97/0', 'no units are held');

@@ -85,8 +85,9 @@ SELECT is(pg_temp.result(shop.cancel_order(1, NULL, true, :paid, NULL, 'boss', N
     'again, it is done');
 SELECT is((SELECT count(*) FROM shop.refunds), 1::bigint, 'with one refund');
 SELECT id AS refund FROM shop.refunds \gset
-SELECT is(shop.settle_refund(1, :refund, 'completed', 're_1', NULL, NULL, NULL), 'settled', 'the refund is paid');
-SELECT is(shop.settle_refund(1, :refund, 'failed', NULL, NULL, NULL, NULL), 'already_settled', 'once');
+SELECT is(shop.settle_refund(1, :refund, 'completed', 're_1', NULL, NULL, NULL)::text, '(settled,CANCELLED)',
+    'the refund is paid');
+SELECT is(shop.settle_refund(1, :refund, 'failed', NULL, NULL, NULL, NULL)::text, '(already_settled,CANCELLED)', 'once');
 SELECT is((SELECT status FROM shop.orders WHERE id = :paid), 'CANCELLED', 'the order stays cancelled');
 
 -- Fulfilling.
@@ -132,23 +133,24 @@ SELECT is(pg_temp.stocks(), '100/4 100/2', 'the goods are back');
 SELECT is((SELECT status FROM shop.orders WHERE id = :sold), 'FULFILLED',
     'the order is not refunded before the money is');
 SELECT max(id) AS rest, min(id) AS part FROM shop.refunds WHERE order_id = :sold \gset
-SELECT is(shop.settle_refund(1, :rest, 'unknown', NULL, 'timeout', NULL, NULL), 'recorded',
+SELECT is(shop.settle_refund(1, :rest, 'unknown', NULL, 'timeout', NULL, NULL)::text, '(recorded,FULFILLED)',
     'an unknown outcome is noted');
-SELECT is(shop.settle_refund(1, :part, 'completed', NULL, NULL, NULL, NULL), 'settled', 'one of two refunds is paid');
+SELECT is(shop.settle_refund(1, :part, 'completed', NULL, NULL, NULL, NULL)::text, '(settled,FULFILLED)',
+    'one of two refunds is paid');
 SELECT is((SELECT status FROM shop.orders WHERE id = :sold), 'FULFILLED', 'not all the money is back');
-SELECT is(shop.settle_refund(1, :rest, 'completed', NULL, NULL, NULL, NULL), 'settled', 'the other too');
+SELECT is(shop.settle_refund(1, :rest, 'completed', NULL, NULL, NULL, NULL)::text, '(settled,REFUNDED)', 'the other too');
 SELECT is((SELECT status FROM shop.orders WHERE id = :sold), 'REFUNDED', 'now it is');
 SELECT is(pg_temp.result(shop.refund_order(1, NULL, :pending, NULL, NULL, NULL, NULL, 'boss', NULL)),
           '409 illegal transition: an order that is pending cannot be refunded', 'a pending order cannot be refunded');
 SELECT throws_ok('SELECT shop.settle_refund(1, 1, ''maybe'', NULL, NULL, NULL, NULL)', 'SH005', NULL,
     'an unknown word is refused');
-SELECT is(shop.settle_refund(1, 9223372036854775807, 'completed', NULL, NULL, NULL, NULL), 'refund_not_found',
+SELECT is(shop.settle_refund(1, 9223372036854775807, 'completed', NULL, NULL, NULL, NULL)::text, '(refund_not_found,)',
           'there is no such refund');
 
 -- A refund that fails can be asked for again.
 SELECT pg_temp.order_with(9, :apple, :pear, true) AS again \gset
 SELECT shop.refund_order(1, NULL, :again, NULL, NULL, NULL, NULL, 'boss', NULL) \g /dev/null
-SELECT is((SELECT shop.settle_refund(1, id, 'failed', NULL, 'no', NULL, NULL) FROM shop.refunds
+SELECT is((SELECT (shop.settle_refund(1, id, 'failed', NULL, 'no', NULL, NULL)).result FROM shop.refunds
     WHERE order_id = :again), 'settled',
           'a refund fails');
 SELECT is((shop.refund_order(1, NULL, :again, NULL, NULL, NULL, NULL, 'boss', NULL)).status, 200,

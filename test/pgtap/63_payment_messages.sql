@@ -70,8 +70,8 @@ SELECT shop.refund_order(1, NULL, :paid, 4, false, 'part', NULL, 'admin', NULL) 
 SELECT id AS refund FROM shop.refunds WHERE order_id = :paid \gset
 SELECT id AS refunding FROM shop.outbox WHERE order_id = :paid AND topic = 'refund' \gset
 SELECT results_eq(format('SELECT refund_status, kind, amount, refund_reference, order_id, attempt_id, attempt_provider,
-    provider_reference, age_seconds FROM shop.begin_refund(1, %s, %s)', :refund, :refunding),
-    format($$VALUES ('requested', 'refund', 4.00, NULL::text, %s::bigint, %s::bigint, 'acme', 'ref', 0::bigint)$$,
+    provider_reference, age_seconds, order_status FROM shop.begin_refund(1, %s, %s)', :refund, :refunding),
+    format($$VALUES ('requested', 'refund', 4.00, NULL::text, %s::bigint, %s::bigint, 'acme', 'ref', 0::bigint, 'CONFIRMED')$$,
     :paid, :attempt), 'a refund tells what the provider has to know');
 SELECT is((SELECT status FROM shop.outbox WHERE id = :refunding), 'pending', 'its message has work');
 SELECT is(pg_temp.event('r1', NULL, :refund, 'unknown'), pg_temp.received('recorded'), 'a refund that is pending');

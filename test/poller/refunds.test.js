@@ -18,9 +18,11 @@ for (const withQueue of [false, true]) {
       assert.equal(first.worker, 'payment');
       assert.equal(first.result, 'settled');
       assert.equal(first.orderId, id);
+      assert.equal(first.status, 'CONFIRMED');
       assert.equal(await settling.status(id), 'CONFIRMED');
       await shop.database.sql(`SELECT shop.refund_order(1, NULL, ${id}, NULL, true, 'rest', NULL, 'admin', 'refund-2')`);
       await eventually('the order is refunded', async () => (await settling.status(id)) === 'REFUNDED');
+      assert.equal((await poller.event('order_processed', { requestId: 'refund-2' })).status, 'REFUNDED');
       const refunds = await shop.database.rows(`SELECT * FROM shop.refunds WHERE order_id = ${id} ORDER BY id`);
       assert.deepEqual(refunds.map((refund) => refund.status), ['completed', 'completed']);
       assert.match(refunds[0].provider_reference, /^simulation-refund-\d+$/);

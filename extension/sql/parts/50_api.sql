@@ -193,10 +193,10 @@ AS 'MODULE_PATHNAME', 'shop_receive_payment_event';
 COMMENT ON FUNCTION shop.receive_payment_event(integer, text, text, bigint, bigint, text, text, numeric, text, text) IS 'Applies an event (webhook) of a payment provider, once per (source, event_id), as apply_payment does, or as settle_refund does where refund_id is given. An event that finds nothing to apply to is kept in shop.inbox with a note. 200 {received,result}: asking again would change nothing.';
 REVOKE ALL ON FUNCTION shop.receive_payment_event(integer, text, text, bigint, bigint, text, text, numeric, text, text) FROM PUBLIC;
 
-CREATE FUNCTION shop.settle_refund(store_id integer, refund_id bigint, outcome text, provider_reference text, reason text, request_id text, outbox_id bigint) RETURNS text
+CREATE FUNCTION shop.settle_refund(store_id integer, refund_id bigint, outcome text, provider_reference text, reason text, request_id text, outbox_id bigint, OUT result text, OUT order_status text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
 AS 'MODULE_PATHNAME', 'shop_settle_refund';
-COMMENT ON FUNCTION shop.settle_refund(integer, bigint, text, text, text, text, bigint) IS 'Applies what a provider tells of a refund or void: completed, failed or unknown. Once all the money of an order went back it is REFUNDED. Returns settled, recorded, already_settled or refund_not_found.';
+COMMENT ON FUNCTION shop.settle_refund(integer, bigint, text, text, text, text, bigint) IS 'Applies what a provider tells of a refund or void: completed, failed or unknown. Once all the money of an order went back it is REFUNDED. result: settled, recorded, already_settled or refund_not_found.';
 REVOKE ALL ON FUNCTION shop.settle_refund(integer, bigint, text, text, text, text, bigint) FROM PUBLIC;
 
 CREATE FUNCTION shop.ingest_order(store_id integer, body text, request_id text, outbox_id bigint, OUT result text, OUT order_status text, OUT detail text)

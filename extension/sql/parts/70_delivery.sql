@@ -102,7 +102,7 @@ REVOKE ALL ON FUNCTION shop.defer_message(integer, bigint, text, bigint, text, t
 CREATE FUNCTION shop.begin_refund(store_id integer, refund_id bigint, outbox_id bigint, OUT refund_status text,
                                   OUT kind text, OUT amount numeric, OUT refund_reference text, OUT order_id bigint,
                                   OUT attempt_id bigint, OUT attempt_provider text, OUT provider_reference text,
-                                  OUT age_seconds bigint)
+                                  OUT age_seconds bigint, OUT order_status text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
 AS $function$
@@ -111,12 +111,13 @@ BEGIN
     PERFORM shop.require_migrated();
     SELECT refund.status, refund.kind, refund.amount, refund.provider_reference, refund.order_id, attempt.id,
            attempt.provider, attempt.provider_reference,
-           floor(extract(epoch FROM clock_timestamp() - refund.created_at))
+           floor(extract(epoch FROM clock_timestamp() - refund.created_at)), purchase.status
     FROM shop.refunds refund
     JOIN shop.payment_attempts attempt ON attempt.store_id = refund.store_id AND attempt.id = refund.attempt_id
+    JOIN shop.orders purchase ON purchase.store_id = refund.store_id AND purchase.id = refund.order_id
     WHERE refund.store_id = begin_refund.store_id AND refund.id = begin_refund.refund_id
     INTO refund_status, kind, amount, refund_reference, order_id, attempt_id, attempt_provider, provider_reference,
-         age_seconds;
+         age_seconds, order_status;
     IF refund_status IN ('completed', 'failed') THEN
         UPDATE shop.outbox message SET status = 'delivered', finished_at = clock_timestamp()
         WHERE message.store_id = begin_refund.store_id AND message.id = begin_refund.outbox_id

@@ -65,6 +65,20 @@ bool payment_amount_read(const char *text, int64_t *cents) {
     return true;
 }
 
+bool payment_currency_is_valid(const char *code) {
+    static const char *const others[] = {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG",
+                                         "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF", "BHD",
+                                         "IQD", "JOD", "KWD", "LYD", "OMR", "TND", "CLF", "UYW"};
+    size_t i;
+
+    for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (strcmp(others[i], code) == 0) {
+            return false;
+        }
+    }
+    return strlen(code) == 3 && strspn(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 3;
+}
+
 static const char *member_text(const json_t *object, const char *name) {
     return json_string_value(json_object_get(object, name));
 }

@@ -54,6 +54,12 @@ void payment_amount_text(char out[PAYMENT_AMOUNT_SIZE], int64_t cents);
 bool payment_amount_read(const char *text, int64_t *cents);
 
 /*
+ * payment_currency_is_valid tells whether a text is the code of a currency in capitals (ISO 4217), and none with no or
+ * three decimals: all amounts of the shop have two.
+ */
+bool payment_currency_is_valid(const char *code);
+
+/*
  * payment_object_read_stripe reads a PaymentIntent or a Refund of Stripe's API (docs.stripe.com/api). Returns false
  * when it is neither.
  */

@@ -7,6 +7,7 @@
 
 #include "cors.h"
 #include "docs.h"
+#include "payment_object.h"
 
 #define SHORTEST_SECRET       32 /* bytes; RFC 7518 section 3.2: an HS256 key has at least 256 bits */
 #define FEWEST_SECRET_LETTERS 8
@@ -177,6 +178,9 @@ static const char *fault_of(const struct configuration *configuration) {
     }
     if (has_short_key(configuration->stripe_webhook_secret)) {
         return "STRIPE_WEBHOOK_SECRET must be a key of at least 16 bytes, or several separated by commas";
+    }
+    if (!payment_currency_is_valid(configuration->payment_currency)) {
+        return "PAYMENT_CURRENCY must be the code of a currency with two decimals, such as EUR";
     }
     if ((configuration->tls_cert_file == NULL) != (configuration->tls_key_file == NULL)) {
         return "TLS_CERT_FILE and TLS_KEY_FILE must be set together";

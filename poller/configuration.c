@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "payment_object.h"
 #include "sqs_protocol.h"
 
 #define FIELD(name) offsetof(struct poller_configuration, name)
@@ -159,28 +160,12 @@ static bool is_visible(const char *text) {
     return true;
 }
 
-/* has_two_decimals tells whether a text is a currency's code; the currencies of ISO 4217 with no or three decimals are
- * refused, because all amounts of the shop have two. */
-static bool has_two_decimals(const char *code) {
-    static const char *const others[] = {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG",
-                                         "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF", "BHD",
-                                         "IQD", "JOD", "KWD", "LYD", "OMR", "TND", "CLF", "UYW"};
-    size_t i;
-
-    for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-        if (strcmp(others[i], code) == 0) {
-            return false;
-        }
-    }
-    return strspn(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 3;
-}
-
 /* payment_fault gives what is wrong with the settings of the provider that is chosen, or NULL. */
 static const char *payment_fault(const struct poller_configuration *configuration) {
     bool stripe = strcmp(configuration->payment_provider, "stripe") == 0;
     const char *token = stripe ? configuration->stripe_api_key : configuration->payment_provider_token;
 
-    if (!has_two_decimals(configuration->payment_currency)) {
+    if (!payment_currency_is_valid(configuration->payment_currency)) {
         return "PAYMENT_CURRENCY must be the code of a currency with two decimals, such as EUR";
     }
     if (strcmp(configuration->payment_provider, "simulation") == 0) {

@@ -141,7 +141,8 @@ SettlementResult refund_settle(Tables *tables, const RequestContext *context, in
 
 PG_FUNCTION_INFO_V1(shop_settle_refund);
 
-/* shop.settle_refund(store_id, refund_id, outcome, provider_reference, reason, request_id, outbox_id) -> (result, order_status) */
+/* shop.settle_refund(store_id, refund_id, outcome, provider_reference, reason, request_id, outbox_id) -> (result,
+ * order_status) */
 Datum shop_settle_refund(PG_FUNCTION_ARGS) {
     RequestContext context = {
         .store_id = argument_store_id(fcinfo, 0), .request_id = argument_text(fcinfo, 5), .actor = "payment"};

@@ -90,6 +90,9 @@ static void needs_a_secret_and_a_database(void **state) {
     unsetenv("DATABASE_URL");
     refuses("DATABASE_URL");
     setenv("DATABASE_URL", "postgresql:///shop", 1);
+    setenv("PAYMENT_CURRENCY", "JPY", 1);
+    refuses("PAYMENT_CURRENCY");
+    unsetenv("PAYMENT_CURRENCY");
     setenv("CORS_ORIGINS", "example.org", 1);
     refuses("CORS_ORIGINS");
 }

@@ -133,6 +133,18 @@ static void what_is_no_object_is_refused(void **state) {
     assert_false(payment_object_read_http(NULL, true, &object));
 }
 
+static void currencies_have_two_decimals(void **state) {
+    static const char *const refused[] = {"JPY", "KWD", "eur", "EURO", "EU", "E1R", ""};
+    size_t i;
+
+    (void)state;
+    assert_true(payment_currency_is_valid("EUR"));
+    assert_true(payment_currency_is_valid("USD"));
+    for (i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        assert_false(payment_currency_is_valid(refused[i]));
+    }
+}
+
 static void our_contract_is_read(void **state) {
     struct payment_object object;
     json_t *payment = json_pack("{s:s,s:s,s:s,s:s,s:s}", "id", "pay_1", "attempt_id", "payment-3-7", "status",
@@ -165,6 +177,7 @@ int main(void) {
         cmocka_unit_test(stripe_says_what_became_of_an_intent),
         cmocka_unit_test(stripe_says_why_not),
         cmocka_unit_test(what_is_no_object_is_refused),
+        cmocka_unit_test(currencies_have_two_decimals),
         cmocka_unit_test(our_contract_is_read),
     };
 

@@ -86,7 +86,7 @@ void connection_watch_linger(struct watched_connection *connection, int time_ms)
 
 /* cut shuts the socket down. Where the client waits for an answer to something it began, it is told. */
 static void cut(struct watched_connection *connection, bool tell) {
-    if (connection->request != NULL && connection->request->reply.status == 0) {
+    if (connection->request != NULL && (tell || connection->request->reply.status == 0)) {
         connection->request->reply.status = MHD_HTTP_REQUEST_TIMEOUT; /* for the log */
     }
     if (tell) {

@@ -344,6 +344,22 @@ describe('five hundred stalled connections', () => {
     }
   });
 
+  test('an upload that stalls is answered 408, and so says the log, whatever its size would have been answered', async () => {
+    const gateway = await Gateway.start(shop.database, limits);
+    try {
+      const sizes = [16, 110_000];
+      const answers = await Promise.all(sizes.map((size) => gateway.raw(login(`X-Request-Id: stall-${size}\r\nContent-Length: ${size}\r\n`, '{'))));
+      for (const [i, answer] of answers.entries()) {
+        assert.deepEqual(statuses(answer), [408], answer);
+        const line = await gateway.event('http_request', { requestId: `stall-${sizes[i]}` });
+        assert.equal(line.status, 408);
+        assert.equal(line.path, '/auth/login');
+      }
+    } finally {
+      await gateway.stop();
+    }
+  });
+
   test('clients that do not read their answers are cut off too, and others are served meanwhile', async () => {
     const gateway = await Gateway.start(shop.database, limits);
     try {

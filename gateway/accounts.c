@@ -8,7 +8,7 @@ const struct database_statement find_account_statement = {
 
 /* Counting one failure twice does no harm. */
 const struct database_statement record_login_statement = {
-    "record_login", "SELECT shop.record_login($1::pg_catalog.int4, $2::pg_catalog.int8, $3::pg_catalog.bool)", 3, true};
+    "record_login", "SELECT shop.record_login($1::pg_catalog.int4, $2::pg_catalog.text, $3::pg_catalog.bool)", 3, true};
 
 const struct database_statement put_demo_account_statement = {
     "put_demo_account",

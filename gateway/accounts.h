@@ -6,10 +6,10 @@
 
 #include "database.h"
 
-/* (store, username) -> one row or none, columns as in enum account_column. */
+/* (store, username) -> one row, columns as in enum account_column; ACCOUNT_ID is NULL where there is no account. */
 extern const struct database_statement find_account_statement;
 
-/* (store, account id, succeeded) -> one row without meaning. */
+/* (store, username, succeeded) -> one row without meaning. */
 extern const struct database_statement record_login_statement;
 
 /* (store, account id, username, role, hash) -> one row without meaning. */

@@ -145,7 +145,7 @@ static void on_found(void *context, const struct database_answer *answer) {
     if (failed(accounts, answer)) {
         return;
     }
-    exists = PQntuples(answer->result) > 0;
+    exists = !PQgetisnull(answer->result, 0, ACCOUNT_ID);
     own = exists && strcmp(PQgetvalue(answer->result, 0, ACCOUNT_ID), account->id) == 0;
     if (account->password == NULL && !own) {
         account_done(accounts);

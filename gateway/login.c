@@ -17,7 +17,7 @@
 
 /* The account that somebody tries to sign in to. */
 struct login {
-    char *id;
+    char *id; /* NULL: there is no such account */
     char *username;
     char *role;
     bool succeeded;
@@ -84,6 +84,17 @@ static void on_recorded(void *context, const struct database_answer *answer) {
     finish(request);
 }
 
+/* text_member gives a member's text, or NULL when it is missing, empty or no string. */
+static const char *text_member(const struct request *request, const char *name) {
+    const struct json_member *member = json_body_find(&request->body, name);
+
+    if (member == NULL || !json_is_string(member->value) || json_string_length(member->value) == 0) {
+        return NULL;
+    }
+    return json_string_value(member->value);
+}
+
+/* on_verified has the sign-in counted by its name, whether there is such an account or not. */
 static void on_verified(void *context, enum hash_outcome outcome, const char *hash) {
     struct request *request = context;
     struct login *login = request->route_state;
@@ -95,31 +106,21 @@ static void on_verified(void *context, enum hash_outcome outcome, const char *ha
         finish(request);
         return;
     }
-    if (login == NULL) {
-        answer_wrong(request);
-        finish(request);
-        return;
-    }
-    login->succeeded = outcome == HASH_DONE;
+    login->succeeded = login->id != NULL && outcome == HASH_DONE;
     values[0] = request->gateway->store_id;
-    values[1] = login->id;
+    values[1] = text_member(request, "username");
     values[2] = login->succeeded ? "true" : "false";
     database_pool_submit(request->gateway->database, &record_login_statement, values, DATABASE_CALL_TIMEOUT_MS,
                          on_recorded, request);
 }
 
-/* password_of gives the password of the body, which login_handle has checked. */
-static const char *password_of(const struct request *request) {
-    return json_string_value(json_body_find(&request->body, "password")->value);
-}
-
-/* keep_account copies the account's row; false when memory is short. */
+/* keep_account copies the account's row, if there is one; false when memory is short. */
 static bool keep_account(struct request *request, const PGresult *result) {
     struct login *login = calloc(1, sizeof(*login));
 
     request->route_state = login;
-    if (login == NULL) {
-        return false;
+    if (login == NULL || PQgetisnull(result, 0, ACCOUNT_ID)) {
+        return login != NULL;
     }
     login->id = strdup(PQgetvalue(result, 0, ACCOUNT_ID));
     login->username = strdup(PQgetvalue(result, 0, ACCOUNT_USERNAME));
@@ -127,7 +128,7 @@ static bool keep_account(struct request *request, const PGresult *result) {
     return login->id != NULL && login->username != NULL && login->role != NULL;
 }
 
-/* locked_seconds gives how long no sign-in to the account of the row is possible; 0 for an open one. */
+/* locked_seconds gives how long no sign-in with the name of the row is possible; 0 where it is. */
 static int locked_seconds(const PGresult *result) {
     int64_t seconds;
 
@@ -136,40 +137,24 @@ static int locked_seconds(const PGresult *result) {
 
 static void on_account(void *context, const struct database_answer *answer) {
     struct request *request = context;
-    const char *hash = NULL;
+    const char *hash;
 
     if (answer->outcome != DATABASE_OK) {
         sql_answer_failure(request, answer, true);
         finish(request);
         return;
     }
-    if (PQntuples(answer->result) > 0) {
-        if (locked_seconds(answer->result) > 0) {
-            answer_locked(request, locked_seconds(answer->result));
-            finish(request);
-            return;
-        }
-        hash = PQgetvalue(answer->result, 0, ACCOUNT_PASSWORD_HASH);
-        if (!keep_account(request, answer->result)) {
-            answer_busy(request);
-            finish(request);
-            return;
-        }
+    if (locked_seconds(answer->result) > 0) {
+        answer_locked(request, locked_seconds(answer->result));
+        finish(request);
+        return;
     }
-    if (!hash_thread_verify(request->gateway->hashing, password_of(request), hash, on_verified, request)) {
+    hash = PQgetisnull(answer->result, 0, ACCOUNT_ID) ? NULL : PQgetvalue(answer->result, 0, ACCOUNT_PASSWORD_HASH);
+    if (!keep_account(request, answer->result) ||
+        !hash_thread_verify(request->gateway->hashing, text_member(request, "password"), hash, on_verified, request)) {
         answer_busy(request);
         finish(request);
     }
-}
-
-/* text_member gives a member's text, or NULL when it is missing, empty or no string. */
-static const char *text_member(const struct request *request, const char *name) {
-    const struct json_member *member = json_body_find(&request->body, name);
-
-    if (member == NULL || !json_is_string(member->value) || json_string_length(member->value) == 0) {
-        return NULL;
-    }
-    return json_string_value(member->value);
 }
 
 void login_handle(struct request *request) {

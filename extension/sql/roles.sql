@@ -5,7 +5,7 @@
 -- shop_gateway      may call what the gateway calls
 -- shop_poller       may call what the poller calls
 -- shop_maintenance  may call what scheduled jobs call
--- shop_read         may read tables, but for accounts, and call the integrity report
+-- shop_read         may read tables, but for accounts and failed sign-ins, and call the integrity report
 --
 -- None of them can log in. Make a login role for each program and grant it its role:
 --   CREATE ROLE gateway LOGIN PASSWORD '...' IN ROLE shop_gateway;

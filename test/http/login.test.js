@@ -59,10 +59,22 @@ describe('POST /auth/login', () => {
     const left = Number(answer.headers['retry-after']);
     assert.ok(left > 240 && left <= 300, `the rest of five minutes: ${left}`);
     assertProblem(await login('user', 'user123'), 429);
-    await shop.database.sql("UPDATE shop.accounts SET locked_until = clock_timestamp() + interval '30 seconds' WHERE username = 'user'");
+    await shop.database.sql("UPDATE shop.failed_logins SET locked_until = clock_timestamp() + interval '30 seconds' WHERE locked_until IS NOT NULL");
     const later = Number((await login('user', 'user123')).headers['retry-after']);
     assert.ok(later > 15 && later <= 30, `the rest of thirty seconds: ${later}`);
     assertStatus(await login('admin', 'the admin’s own word'), 200);
+  });
+});
+
+describe('names that nobody has', () => {
+  test('are answered as the others are, down to the 429', async () => {
+    const statuses = [];
+    for (let tries = 0; tries < 11; tries += 1) statuses.push((await login('no such person', 'wrong')).status);
+    assert.deepEqual(statuses, [...Array(10).fill(401), 429]);
+    const locked = await login('no such person', 'wrong');
+    assertProblem(locked, 429, 'Too many failed logins, please try again later');
+    assert.ok(Number(locked.headers['retry-after']) > 240);
+    assertProblem(await login('no such person either', 'wrong'), 401, 'Invalid credentials');
   });
 });
 

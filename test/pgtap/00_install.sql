@@ -46,7 +46,7 @@ SELECT is_empty(
     'every function behind a route exists and returns shop.response');
 SELECT is_empty(
     $$SELECT wanted FROM unnest(ARRAY[
-        'shop.find_account(integer, text)', 'shop.record_login(integer, bigint, boolean)',
+        'shop.find_account(integer, text)', 'shop.record_login(integer, text, boolean)',
         'shop.put_demo_account(integer, bigint, text, text, text)', 'shop.version()',
         'shop.claim_outbox(integer, integer, integer)',
         'shop.settle_payment(integer, bigint, boolean, text, text, bigint)',

@@ -1,69 +1,83 @@
 -- Accounts: finding them, counting failures, locking, the demo accounts.
 BEGIN;
-SELECT plan(56);
+SELECT plan(62);
 
-SELECT is_empty($$SELECT * FROM shop.find_account(1, 'nobody')$$, 'an unknown name has no account');
+SELECT is((SELECT id FROM shop.find_account(1, 'nobody')), NULL, 'an unknown name has no account');
 SELECT lives_ok($$SELECT shop.put_demo_account(1, 1, 'boss', 'admin', 'hash-1')$$, 'demo account 1');
 SELECT lives_ok($$SELECT shop.put_demo_account(1, 2, 'client', 'user', 'hash-2')$$, 'demo account 2');
 SELECT results_eq(
     $$SELECT id, username COLLATE "default", role, password_hash, locked FROM shop.find_account(1, 'boss')$$,
     $$VALUES (1::bigint, 'boss', 'admin', 'hash-1', false)$$, 'find_account() answers all that sign-in needs');
-SELECT is_empty($$SELECT * FROM shop.find_account(1, 'BOSS')$$, 'names are case-sensitive');
-SELECT is_empty($$SELECT * FROM shop.find_account(1, NULL)$$, 'no name, no account');
-SELECT is_empty($$SELECT * FROM shop.find_account(1, $q$' OR true --$q$)$$, 'a name is only a name');
+SELECT is((SELECT id FROM shop.find_account(1, 'BOSS')), NULL, 'names are case-sensitive');
+SELECT is((SELECT id FROM shop.find_account(1, NULL)), NULL, 'no name, no account');
+SELECT is((SELECT id FROM shop.find_account(1, ''' OR true --')), NULL, 'a name is only a name');
 
 -- failures(): the counter and whether sign-in is locked.
-CREATE FUNCTION pg_temp.failures(account bigint) RETURNS text
+CREATE FUNCTION pg_temp.failures(name text) RETURNS text
 LANGUAGE sql AS $$
-    SELECT format('%s %s', failed_logins, locked_until IS NOT NULL) FROM shop.accounts
-    WHERE store_id = 1 AND id = account
+    SELECT format('%s %s', coalesce(max(failures), 0), coalesce(bool_or(locked_until IS NOT NULL), false))
+    FROM shop.failed_logins WHERE store_id = 1 AND username_digest = sha256(convert_to(name, 'UTF8'))
 $$;
+-- unlock(): as if the five minutes had passed.
+CREATE FUNCTION pg_temp.unlock() RETURNS void
+LANGUAGE sql AS $$ UPDATE shop.failed_logins SET locked_until = clock_timestamp() - interval '1 second' $$;
 CREATE FUNCTION pg_temp.locked(name text) RETURNS boolean
 LANGUAGE sql AS $$ SELECT locked FROM shop.find_account(1, name) $$;
 
 -- Failures in a row.
-SELECT count(shop.record_login(1, 1, false)) FROM generate_series(1, 9) \g /dev/null
-SELECT is(pg_temp.failures(1), '9 f', 'nine failures are counted');
+SELECT count(shop.record_login(1, 'boss', false)) FROM generate_series(1, 9) \g /dev/null
+SELECT is(pg_temp.failures('boss'), '9 f', 'nine failures are counted');
 SELECT is(pg_temp.locked('boss'), false, 'and do not lock');
-SELECT shop.record_login(1, 1, true) \g /dev/null
-SELECT is(pg_temp.failures(1), '0 f', 'a success starts the count anew');
-SELECT count(shop.record_login(1, 1, false)) FROM generate_series(1, 9) \g /dev/null
+SELECT shop.record_login(1, 'boss', true) \g /dev/null
+SELECT is(pg_temp.failures('boss'), '0 f', 'a success starts the count anew');
+SELECT count(shop.record_login(1, 'boss', false)) FROM generate_series(1, 9) \g /dev/null
 SELECT is(pg_temp.locked('boss'), false, 'nine more do not lock');
-SELECT shop.record_login(1, 1, false) \g /dev/null
+SELECT shop.record_login(1, 'boss', false) \g /dev/null
 SELECT is(pg_temp.locked('boss'), true, 'the tenth in a row does');
 SELECT is(pg_temp.locked('client'), false, 'other accounts are not locked');
-SELECT is(pg_temp.failures(2), '0 f', 'nor counted');
+SELECT is(pg_temp.failures('client'), '0 f', 'nor counted');
 SELECT ok((SELECT locked_until - clock_timestamp() BETWEEN interval '4 minutes' AND interval '5 minutes'
-           FROM shop.accounts WHERE store_id = 1 AND id = 1), 'for five minutes');
+           FROM shop.failed_logins), 'for five minutes');
 SELECT ok((SELECT locked_seconds BETWEEN 240 AND 300 FROM shop.find_account(1, 'boss')), 'and says how many seconds are left');
 SELECT is((SELECT locked_seconds FROM shop.find_account(1, 'client')), 0, 'which are none where nothing is locked');
-SELECT shop.record_login(1, 1, false) \g /dev/null
+SELECT shop.record_login(1, 'boss', false) \g /dev/null
 SELECT is(pg_temp.locked('boss'), true, 'a failure meanwhile does not unlock');
-UPDATE shop.accounts SET locked_until = clock_timestamp() - interval '1 second' WHERE store_id = 1 AND id = 1;
+SELECT pg_temp.unlock() \g /dev/null
 SELECT is(pg_temp.locked('boss'), false, 'the lock ends by itself');
-SELECT count(shop.record_login(1, 1, false)) FROM generate_series(1, 8) \g /dev/null
+SELECT count(shop.record_login(1, 'boss', false)) FROM generate_series(1, 8) \g /dev/null
 SELECT is(pg_temp.locked('boss'), false, 'after it one has ten failures again');
-SELECT shop.record_login(1, 1, false) \g /dev/null
+SELECT shop.record_login(1, 'boss', false) \g /dev/null
 SELECT is(pg_temp.locked('boss'), true, 'no more');
-UPDATE shop.accounts SET locked_until = clock_timestamp() - interval '1 second', failed_logins = 3
-WHERE store_id = 1 AND id = 1;
-SELECT shop.record_login(1, 1, true) \g /dev/null
-SELECT is(pg_temp.failures(1), '0 f', 'a success after the lock clears it');
+SELECT pg_temp.unlock() \g /dev/null
+SELECT shop.record_login(1, 'boss', true) \g /dev/null
+SELECT is(pg_temp.failures('boss'), '0 f', 'a success after the lock clears it');
 
 -- A success writes nothing where there is nothing to clear.
-SELECT ctid AS place FROM shop.accounts WHERE store_id = 1 AND id = 2 \gset
-SELECT shop.record_login(1, 2, true) \g /dev/null
-SELECT is((SELECT ctid FROM shop.accounts WHERE store_id = 1 AND id = 2), :'place'::tid,
-          'an ordinary sign-in writes nothing');
-SELECT lives_ok('SELECT shop.record_login(1, 99, false)', 'an unknown account does no harm');
+SELECT shop.record_login(1, 'client', true) \g /dev/null
+SELECT is_empty('SELECT * FROM shop.failed_logins', 'an ordinary sign-in writes nothing');
+
+-- Names without an account are counted and locked as those with one are.
+SELECT count(shop.record_login(1, repeat('nobody ', 10000), false)) FROM generate_series(1, 9) \g /dev/null
+SELECT is(pg_temp.failures(repeat('nobody ', 10000)), '9 f', 'failures with a name that nobody has are counted');
+SELECT shop.record_login(1, repeat('nobody ', 10000), false) \g /dev/null
+SELECT results_eq($$SELECT id, locked, locked_seconds BETWEEN 240 AND 300 FROM shop.find_account(1, repeat('nobody ', 10000))$$,
+    $$VALUES (NULL::bigint, true, true)$$, 'the tenth locks it');
+SELECT is(pg_temp.locked('nobody'), false, 'but no other name');
+
+-- Old failures are forgotten.
+SELECT is(shop.purge_failed_logins(1, 10), 0, 'failures of the last hour are kept');
+UPDATE shop.failed_logins SET updated_at = clock_timestamp() - interval '61 minutes';
+SELECT is(shop.purge_failed_logins(2, 10), 0, 'another store keeps its own');
+SELECT is(shop.purge_failed_logins(1, 10), 1, 'older ones are forgotten');
+SELECT is_empty('SELECT * FROM shop.failed_logins', 'with their lock');
 
 -- Demo accounts are renewed, not doubled.
-SELECT count(shop.record_login(1, 2, false)) FROM generate_series(1, 10) \g /dev/null
+SELECT count(shop.record_login(1, 'customer', false)) FROM generate_series(1, 10) \g /dev/null
 SELECT lives_ok($$SELECT shop.put_demo_account(1, 2, 'customer', 'user', 'hash-3')$$, 'a demo account is renewed');
 SELECT results_eq(
     $$SELECT id, role, password_hash, locked FROM shop.find_account(1, 'customer')$$,
     $$VALUES (2::bigint, 'user', 'hash-3', false)$$, 'with its new name and hash, unlocked');
-SELECT is_empty($$SELECT * FROM shop.find_account(1, 'client')$$, 'the old name is gone');
+SELECT is((SELECT id FROM shop.find_account(1, 'client')), NULL, 'the old name is gone');
 SELECT throws_ok(format($$SELECT shop.put_demo_account(1, %s, 'x', 'admin', 'h')$$, coalesce(account::text, 'NULL')),
                  'SH005', 'invalid argument "account_id"',
                  format('account %s is no demo account', coalesce(account::text, 'NULL')))
@@ -97,7 +111,7 @@ FROM (VALUES ('clerk', 'correct horse', 'user', 'SH005', 'invalid argument "acco
 SELECT is(shop.create_account(1, 'edge' || length(password), password, 'user') > 0, true, format('%s bytes are enough and not too many',
     octet_length(password))) FROM (VALUES ('eight...'), (repeat('ä', 127))) passwords (password);
 SELECT isnt(shop.create_account(2, 'clerk', 'correct horse', 'user'), NULL, 'another store has its own names');
-SELECT count(shop.record_login(1, :clerk, false)) FROM generate_series(1, 10) \g /dev/null
+SELECT count(shop.record_login(1, 'clerk', false)) FROM generate_series(1, 10) \g /dev/null
 SELECT pg_temp.hash(:clerk) AS old_hash \gset
 SELECT lives_ok(format($$SELECT shop.set_password(1, %s, 'another one')$$, :clerk), 'an account gets a new password');
 SELECT isnt(pg_temp.hash(:clerk), :'old_hash', 'its hash is another one');

@@ -62,7 +62,7 @@ SELECT is(shop.count_orders(1), 6::bigint, 'there are still six');
 -- All at once.
 SELECT set_eq('SELECT task FROM shop.maintain(1)',
     ARRAY['expire_pending_orders', 'fold_order_counts', 'purge_idempotency_keys',
-    'purge_outbox', 'purge_inbox', 'purge_dead_letters'], 'maintain() does all of it');
+    'purge_outbox', 'purge_inbox', 'purge_dead_letters', 'purge_failed_logins'], 'maintain() does all of it');
 
 SELECT * FROM finish();
 ROLLBACK;

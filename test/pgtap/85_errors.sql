@@ -1,6 +1,6 @@
 -- Faults: the SQLSTATEs of class SH and 25006. Refusals of requests are answers and tested with their functions.
 BEGIN;
-SELECT plan(243);
+SELECT plan(246);
 \ir fixture.psql
 
 SELECT pg_temp.product('widget', 1, 10) AS widget \gset
@@ -29,7 +29,7 @@ FROM (VALUES
     ('list_orders(STORE, NULL, 7, NULL, NULL, NULL)', false),
     (format('order_events(STORE, NULL, %s, NULL)', :placed), false),
     ($$find_account(STORE, 'name')$$, false),
-    ('record_login(STORE, 1, false)', true),
+    ($$record_login(STORE, 'name', false)$$, true),
     ($$put_demo_account(STORE, 1, 'name', 'user', 'hash')$$, true),
     ('claim_outbox(STORE, 10, 1000)', true),
     (format('settle_payment(STORE, %s, true, NULL, NULL, NULL)', :placed), true),
@@ -78,6 +78,7 @@ FROM (VALUES
     ('purge_outbox(STORE, 10)', true),
     ('purge_inbox(STORE, 10)', true),
     ('purge_dead_letters(STORE, 10)', true),
+    ('purge_failed_logins(STORE, 10)', true),
     ('maintain(STORE)', true),
     ($$create_account(STORE, 'somebody', 'password', 'user')$$, true),
     ($$set_password(STORE, 1, 'password')$$, true),

@@ -118,7 +118,7 @@ SELECT shop.mark_outbox_delivered(1, '{1}') AS delivered, shop.release_outbox(1,
 SELECT * FROM shop.record_dead_letter(1, 'sqs', 'key', 'body', NULL, 'reason', NULL, 1, NULL, NULL, NULL) \gset letter_
 SELECT shop.mark_dead_letter_moved(1, 1, 'id') \g /dev/null
 SELECT shop.put_demo_account(1, 1, 'boss', 'admin', 'true hash') \g /dev/null
-SELECT shop.record_login(1, 1, false) \g /dev/null
+SELECT shop.record_login(1, 'boss', false) \g /dev/null
 SELECT * FROM shop.find_account(1, 'boss') \gset account_
 CREATE TEMPORARY TABLE report AS SELECT * FROM shop.verify(1);
 SELECT shop.version() AS version \gset

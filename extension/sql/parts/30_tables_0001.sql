@@ -11,8 +11,6 @@ BEGIN
         username text COLLATE "C" NOT NULL CHECK (length(username) BETWEEN 1 AND 255),
         role text NOT NULL CHECK (role IN ('admin', 'user')),
         password_hash text NOT NULL,
-        failed_logins integer NOT NULL DEFAULT 0 CHECK (failed_logins >= 0),
-        locked_until timestamptz,
         created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
         PRIMARY KEY (store_id, id),
         CONSTRAINT accounts_username_key UNIQUE (store_id, username)
@@ -23,9 +21,23 @@ BEGIN
     COMMENT ON COLUMN shop.accounts.username IS 'name to sign in with';
     COMMENT ON COLUMN shop.accounts.role IS 'admin or user';
     COMMENT ON COLUMN shop.accounts.password_hash IS 'crypt(5) hash, yescrypt or bcrypt';
-    COMMENT ON COLUMN shop.accounts.failed_logins IS 'failures since the last success';
-    COMMENT ON COLUMN shop.accounts.locked_until IS 'no sign-in before this time, after too many failures';
     COMMENT ON COLUMN shop.accounts.created_at IS 'when the account was made';
+
+    -- By name, whether there is such an account or not: the answer to a failure tells nobody which names exist.
+    CREATE TABLE shop.failed_logins (
+        store_id integer NOT NULL CHECK (store_id > 0),
+        username_digest bytea NOT NULL CHECK (length(username_digest) = 32),
+        failures integer NOT NULL CHECK (failures >= 0),
+        locked_until timestamptz,
+        updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        PRIMARY KEY (store_id, username_digest)
+    );
+    COMMENT ON TABLE shop.failed_logins IS 'names with failed sign-ins since the last success; purged after an hour without one';
+    COMMENT ON COLUMN shop.failed_logins.store_id IS 'the shop';
+    COMMENT ON COLUMN shop.failed_logins.username_digest IS 'SHA-256 of the name, which may be a password typed into the wrong field';
+    COMMENT ON COLUMN shop.failed_logins.failures IS 'how many in a row; counted anew once the name is locked';
+    COMMENT ON COLUMN shop.failed_logins.locked_until IS 'no sign-in before this time, after too many failures';
+    COMMENT ON COLUMN shop.failed_logins.updated_at IS 'the last failure';
 
     CREATE TABLE shop.products (
         store_id integer NOT NULL CHECK (store_id > 0),

@@ -9,19 +9,31 @@ AS $function$
 BEGIN
     PERFORM shop.require_migrated();
     RETURN QUERY
-        SELECT account.id, account.username, account.role, account.password_hash,
-               lock.seconds > 0, lock.seconds
-        FROM shop.accounts account,
+        SELECT account.id, account.username, account.role, account.password_hash, lock.seconds > 0, lock.seconds
+        FROM (SELECT max(failed.locked_until) AS locked_until FROM shop.failed_logins failed
+              WHERE failed.store_id = find_account.store_id
+                AND failed.username_digest = sha256(convert_to(account_name, 'UTF8'))) failures,
              -- Clocks run on: one reading decides both.
-             LATERAL (SELECT greatest(0, coalesce(ceil(extract(epoch FROM account.locked_until - clock_timestamp())), 0))::integer
+             LATERAL (SELECT greatest(0, coalesce(ceil(extract(epoch FROM failures.locked_until - clock_timestamp())), 0))::integer
                       AS seconds OFFSET 0) lock
-        WHERE account.store_id = find_account.store_id AND account.username = account_name;
+             LEFT JOIN shop.accounts account
+                ON account.store_id = find_account.store_id AND account.username = account_name;
 END
 $function$;
-COMMENT ON FUNCTION shop.find_account(integer, text) IS 'The account with this name, with its hash, whether sign-in is locked after too many failures and for how many seconds more (0: it is not); no row when there is none.';
+COMMENT ON FUNCTION shop.find_account(integer, text) IS 'One row: the account with this name and its hash, NULL where there is none, and whether sign-in with this name is locked after too many failures and for how many seconds more (0: it is not).';
 REVOKE ALL ON FUNCTION shop.find_account(integer, text) FROM PUBLIC;
 
-CREATE FUNCTION shop.record_login(store_id integer, account_id bigint, succeeded boolean) RETURNS void
+CREATE FUNCTION shop.forget_failed_logins(store_id integer, account_name text) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $function$
+    DELETE FROM shop.failed_logins failed
+    WHERE failed.store_id = forget_failed_logins.store_id
+      AND failed.username_digest = sha256(convert_to(account_name, 'UTF8'))
+$function$;
+COMMENT ON FUNCTION shop.forget_failed_logins(integer, text) IS 'Unlocks sign-in with a name and starts its count of failures anew.';
+REVOKE ALL ON FUNCTION shop.forget_failed_logins(integer, text) FROM PUBLIC;
+
+CREATE FUNCTION shop.record_login(store_id integer, account_name text, succeeded boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
 AS $function$
@@ -32,21 +44,20 @@ DECLARE
 BEGIN
     PERFORM shop.require_migrated();
     IF succeeded THEN
-        -- Most sign-ins follow a success: those write nothing.
-        UPDATE shop.accounts account SET failed_logins = 0, locked_until = NULL
-        WHERE account.store_id = record_login.store_id AND account.id = account_id AND account.failed_logins > 0;
+        PERFORM shop.forget_failed_logins(store_id, account_name);
     ELSE
-        UPDATE shop.accounts account
-        SET failed_logins = CASE WHEN account.failed_logins + 1 >= failures_allowed THEN 0
-                                 ELSE account.failed_logins + 1 END,
-            locked_until = CASE WHEN account.failed_logins + 1 >= failures_allowed
-                                THEN clock_timestamp() + lock_time ELSE account.locked_until END
-        WHERE account.store_id = record_login.store_id AND account.id = account_id;
+        INSERT INTO shop.failed_logins AS failed (store_id, username_digest, failures)
+        VALUES (record_login.store_id, sha256(convert_to(account_name, 'UTF8')), 1)
+        ON CONFLICT (store_id, username_digest) DO UPDATE
+        SET failures = CASE WHEN failed.failures + 1 >= failures_allowed THEN 0 ELSE failed.failures + 1 END,
+            locked_until = CASE WHEN failed.failures + 1 >= failures_allowed
+                                THEN clock_timestamp() + lock_time ELSE failed.locked_until END,
+            updated_at = clock_timestamp();
     END IF;
 END
 $function$;
-COMMENT ON FUNCTION shop.record_login(integer, bigint, boolean) IS 'Counts a sign-in. Ten failures in a row lock the account for five minutes; a success starts the count anew.';
-REVOKE ALL ON FUNCTION shop.record_login(integer, bigint, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION shop.record_login(integer, text, boolean) IS 'Counts a sign-in. Ten failures in a row lock the name for five minutes, whether there is an account of that name or not; a success starts the count anew.';
+REVOKE ALL ON FUNCTION shop.record_login(integer, text, boolean) FROM PUBLIC;
 
 CREATE FUNCTION shop.put_demo_account(store_id integer, account_id bigint, username text, role text, password_hash text)
 RETURNS void
@@ -64,8 +75,8 @@ BEGIN
     VALUES (put_demo_account.store_id, account_id, put_demo_account.username, put_demo_account.role,
             put_demo_account.password_hash)
     ON CONFLICT (store_id, id) DO UPDATE
-    SET username = excluded.username, role = excluded.role, password_hash = excluded.password_hash,
-        failed_logins = 0, locked_until = NULL;
+    SET username = excluded.username, role = excluded.role, password_hash = excluded.password_hash;
+    PERFORM shop.forget_failed_logins(store_id, username);
 END
 $function$;
 COMMENT ON FUNCTION shop.put_demo_account(integer, bigint, text, text, text) IS 'Makes or renews one of the two demo accounts (1 and 2). The gateway calls it outside production or where a demo password is set, and in production to give an account that still has the well-known password one that nobody knows.';
@@ -109,6 +120,8 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
 AS $function$
 #variable_conflict use_column
+DECLARE
+    account_name text;
 BEGIN
     PERFORM shop.require_migrated();
     IF password IS NULL OR length(password) < 8 OR octet_length(password) > 255 THEN
@@ -116,12 +129,14 @@ BEGIN
             USING ERRCODE = 'SH005', DETAIL = 'It must have at least 8 characters and at most 255 bytes.';
     END IF;
     UPDATE shop.accounts account
-    SET password_hash = shop.hash_password(password), failed_logins = 0, locked_until = NULL
-    WHERE account.store_id = set_password.store_id AND account.id = account_id;
-    IF NOT FOUND THEN
+    SET password_hash = shop.hash_password(password)
+    WHERE account.store_id = set_password.store_id AND account.id = account_id
+    RETURNING account.username INTO account_name;
+    IF account_name IS NULL THEN
         RAISE EXCEPTION 'invalid argument "account_id"'
             USING ERRCODE = 'SH005', DETAIL = 'There is no such account.';
     END IF;
+    PERFORM shop.forget_failed_logins(store_id, account_name);
 END
 $function$;
 COMMENT ON FUNCTION shop.set_password(integer, bigint, text) IS 'Gives an account a new password and unlocks it.';

@@ -73,6 +73,18 @@ $function$;
 COMMENT ON FUNCTION shop.purge_dead_letters(integer, integer) IS 'Deletes up to row_limit closed dead letters that are older than shop.dead_letter_retention. Returns how many.';
 REVOKE ALL ON FUNCTION shop.purge_dead_letters(integer, integer) FROM PUBLIC;
 
+CREATE FUNCTION shop.purge_failed_logins(store_id integer, row_limit integer) RETURNS integer
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS $function$
+    -- Longer than any lock, and short: anybody can add rows, each at the price of a password hash.
+    SELECT shop.purge_batch('failed_logins', $condition$
+        old.updated_at < clock_timestamp() - interval '1 hour'
+    $condition$, store_id, row_limit)
+$function$;
+COMMENT ON FUNCTION shop.purge_failed_logins(integer, integer) IS 'Forgets up to row_limit names with failed sign-ins, the last of them an hour ago. Returns how many.';
+REVOKE ALL ON FUNCTION shop.purge_failed_logins(integer, integer) FROM PUBLIC;
+
 CREATE FUNCTION shop.maintain(store_id integer) RETURNS TABLE (task text, rows integer)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
@@ -84,7 +96,8 @@ BEGIN
         ('purge_idempotency_keys', shop.purge_idempotency_keys(store_id, 10000)),
         ('purge_outbox', shop.purge_outbox(store_id, 10000)),
         ('purge_inbox', shop.purge_inbox(store_id, 10000)),
-        ('purge_dead_letters', shop.purge_dead_letters(store_id, 1000));
+        ('purge_dead_letters', shop.purge_dead_letters(store_id, 1000)),
+        ('purge_failed_logins', shop.purge_failed_logins(store_id, 10000));
 END
 $function$;
 COMMENT ON FUNCTION shop.maintain(integer) IS 'One batch of all scheduled work, for pg_cron or the poller to call every minute. Returns what it did.';

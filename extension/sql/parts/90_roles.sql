@@ -34,7 +34,7 @@ BEGIN
         FOR data_table IN
             SELECT relation.oid::regclass AS name FROM pg_class relation
             WHERE relation.relnamespace = 'shop'::regnamespace AND relation.relkind IN ('r', 'v')
-              AND relation.relname NOT IN ('accounts')
+              AND relation.relname NOT IN ('accounts', 'failed_logins')
         LOOP
             EXECUTE format('GRANT SELECT ON %s TO shop_read', data_table.name);
         END LOOP;

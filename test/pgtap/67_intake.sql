@@ -1,6 +1,6 @@
 -- Intake: orders that are accepted at once and processed when their message arrives, and orders that producers queue.
 BEGIN;
-SELECT plan(93);
+SELECT plan(104);
 \ir fixture.psql
 
 SELECT pg_temp.product('SKU-1', 2.50, 10) AS first, pg_temp.product('77', 1, 5) AS second \gset
@@ -226,6 +226,24 @@ SELECT is(pg_temp.ingest(format('{"order_id": "%s", "customer_id": "c", "total_a
     'a producer''s order with such an id is not lost');
 SELECT is(pg_temp.seen(:'carted') ->> 'customer_id', 'c', 'it is what is read under /api/orders then');
 SELECT is((shop.get_order(1, NULL, :carted, NULL)).body::json ->> 'user_id', '5', 'and the cart''s under /orders');
+
+-- A total that was summed in binary floating point is the amount beside it; nothing else is rounded.
+SELECT is(pg_temp.ingest(format('{"order_id": "ORD-F%s", "customer_id": "c", "total_amount": %s, "items": [%s]}',
+    number, total, '{"product_id": "x", "quantity": 3, "price": 0.10}')), result, format('a total of %s', total))
+FROM (VALUES
+    (1, '0.30000000000000004', 'processed | CONFIRMED'), (2, '0.29999999999999998', 'processed | CONFIRMED'),
+    (3, '3.0000000000000004e-1', 'processed | CONFIRMED'),
+    (4, '0.31000000000000004', 'total_mismatch | total_amount is 0.31, the items sum to 0.30'),
+    (5, '0.305', 'invalid_message_body | total_amount must be a non-negative number with at most two decimals'),
+    (6, '0.3001', 'invalid_message_body | total_amount must be a non-negative number with at most two decimals'),
+    (7, '0.30001', 'invalid_message_body | total_amount must be a non-negative number with at most two decimals'),
+    (8, '"0.30000000000000004"', 'invalid_message_body | total_amount must be a non-negative number with at most two decimals'),
+    (9, '-0.30000000000000004', 'invalid_message_body | total_amount must be a non-negative number with at most two decimals'),
+    (10, '1e60', 'invalid_message_body | total_amount must be a non-negative number with at most two decimals'))
+    totals (number, total, result);
+SELECT is((SELECT string_agg(DISTINCT total_price::text, ' ') FROM shop.orders purchase
+           JOIN shop.intake_orders intake ON intake.order_id = purchase.id WHERE intake.external_id LIKE 'ORD-F%'),
+    '0.30', 'what is stored is the exact sum');
 
 SELECT is_empty('SELECT * FROM shop.verify(1)', 'verify() finds nothing wrong');
 SELECT * FROM finish();

@@ -72,6 +72,9 @@ static void add_headers(struct MHD_Response *response, const struct request *req
     char seconds[16];
 
     add_header(response, "X-Request-Id", request->request_id);
+    if (request->traceparent[0] != '\0') {
+        add_header(response, "traceparent", request->traceparent);
+    }
     if (reply->prepared == NULL) {
         add_header(response, "Cache-Control", "no-store");
     }

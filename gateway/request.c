@@ -119,6 +119,9 @@ static json_t *log_fields(const struct request *request, unsigned status) {
     if (request->order_id != 0) {
         json_object_set_new(fields, "orderId", json_integer(request->order_id));
     }
+    if (request->traceparent[0] != '\0') {
+        json_object_set_new(fields, "traceparent", json_string(request->traceparent));
+    }
     json_object_set_new(fields, "durationMs", json_real(milliseconds));
     return fields;
 }

@@ -36,6 +36,7 @@ struct request {
     const char *target_fault; /* what is wrong with the target, or NULL */
     struct framing framing;
     char request_id[REQUEST_ID_SIZE];
+    char traceparent[TRACEPARENT_SIZE]; /* "": the client gave none that may be passed on */
     const struct route *route;
     struct identity identity;
     bool identified;

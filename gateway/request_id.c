@@ -44,7 +44,7 @@ bool traceparent_valid(const char *value) {
     bool zero_version, zero_trace, zero_parent, zero_flags;
     size_t length = strlen(value);
 
-    if (length < 55 || length > 255 || value[2] != '-' || value[35] != '-' || value[52] != '-') {
+    if (length < 55 || length > TRACEPARENT_MAXIMUM || value[2] != '-' || value[35] != '-' || value[52] != '-') {
         return false;
     }
     if (!hex_field(value, 2, &zero_version) || !hex_field(value + 3, 32, &zero_trace) ||

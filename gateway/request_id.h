@@ -14,6 +14,10 @@
  * given: the header's value, or NULL. */
 void request_id_choose(const char *given, char out[REQUEST_ID_SIZE]);
 
+/* Longest traceparent that is passed on, and the size of its text with the closing NUL. */
+#define TRACEPARENT_MAXIMUM 255
+#define TRACEPARENT_SIZE    (TRACEPARENT_MAXIMUM + 1)
+
 /*
  * traceparent_valid tells whether the header is one that may be passed on (W3C Trace Context, "traceparent Header"):
  * version 00 with lower-case hexadecimal parts, or a later version that begins the same way; ids must not be all zero.

@@ -27,10 +27,11 @@ typedef struct OrderRequest {
 typedef bool OrderStep(Tables *tables, const OrderRequest *request, const LockedOrders *orders, Row *order,
                        void *argument, Response *refusal);
 
-/* illegal_transition is the 409 for an event that does not fit the order's status. */
-static Response illegal_transition(const OrderRequest *request, const Row *order, const char *what) {
-    return problem(PROBLEM_ILLEGAL_TRANSITION, request->context.request_id,
-                   "illegal transition: an order that is %s cannot be %s", row_text(order, ORDER_STATUS), what);
+/* illegal_transition is the 409 for an event that does not fit the order's status, which it names beside the message
+ * (contract, section 2). */
+static Response illegal_transition(const OrderRequest *request, const Row *order) {
+    return problem_with(PROBLEM_ILLEGAL_TRANSITION, request->context.request_id,
+                        psprintf(",\"orderStatus\":\"%s\"", row_text(order, ORDER_STATUS)), "illegal transition");
 }
 
 /* is_own tells whether the order may be seen by the caller. */
@@ -103,7 +104,7 @@ static bool cancel(Tables *tables, const OrderRequest *request, const LockedOrde
     FAULT_POINT("cancel.order_locked");
     switch (order_change(tables, &request->context, orders, order, ORDER_CANCEL, request->reason)) {
     case CHANGE_ILLEGAL:
-        *refusal = illegal_transition(request, order, "cancelled");
+        *refusal = illegal_transition(request, order);
         return false;
     case CHANGE_APPLIED:
         give_money_back(tables, request);
@@ -119,7 +120,7 @@ static bool fulfil(Tables *tables, const OrderRequest *request, const LockedOrde
                    Response *refusal) {
     if (order_change(tables, &request->context, orders, order, ORDER_FULFIL, request->reason) != CHANGE_ILLEGAL)
         return true;
-    *refusal = illegal_transition(request, order, "fulfilled");
+    *refusal = illegal_transition(request, order);
     return false;
 }
 
@@ -197,7 +198,7 @@ static bool refund(Tables *tables, const OrderRequest *request, const LockedOrde
     Row *attempt;
 
     if (!is_cancelled && strcmp(status, ORDER_CONFIRMED) != 0 && strcmp(status, ORDER_FULFILLED) != 0) {
-        *refusal = illegal_transition(request, order, "refunded");
+        *refusal = illegal_transition(request, order);
         return false;
     }
     attempt = captured_attempt(tables, &request->context, request->order_id);
@@ -316,7 +317,7 @@ static bool return_units(Tables *tables, const OrderRequest *request, const Lock
 
     if (strcmp(status, ORDER_CONFIRMED) != 0 && strcmp(status, ORDER_FULFILLED) != 0 &&
         strcmp(status, ORDER_REFUNDED) != 0) {
-        *refusal = illegal_transition(request, order, "returned");
+        *refusal = illegal_transition(request, order);
         return false;
     }
     left = plan_return(tables, request, lines, items, arguments);

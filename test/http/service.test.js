@@ -242,6 +242,16 @@ describe('limits', () => {
     assert.match(await shop.gateway.raw('GET /health HTTP/1.1\r\nConnection: close\r\n\r\n'), /^HTTP\/1\.1 400/);
   });
 
+  test('a traceparent comes back and is in the log; a malformed one does neither', async () => {
+    const given = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    for (const [traceparent, path] of [[given, '/health'], [given, '/nothing'], [given, '/products'], [given.toUpperCase(), '/health'], ['x', '/health']]) {
+      const id = shop.newKey();
+      const kept = traceparent === given ? given : undefined;
+      assert.equal((await shop.get(path, { headers: { traceparent, 'x-request-id': id } })).headers.traceparent, kept);
+      assert.equal((await shop.gateway.event('http_request', { requestId: id })).traceparent, kept);
+    }
+  });
+
   test('several requests on one connection are answered in order', async () => {
     const one = (path, more = '') => `GET ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
     const text = await shop.gateway.raw(one('/health') + one('/nothing') + one('/ready', 'Connection: close\r\n'));

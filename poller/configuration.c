@@ -15,6 +15,9 @@
 /* What the default of SQS_POLL_TIMEOUT_MS adds to the wait of the long poll. */
 #define POLL_TIMEOUT_MARGIN_MS 5000
 
+/* PAYMENT_TIMEOUT_MS where it is unset and a try may take longer. */
+#define PAYMENT_TIMEOUT_DEFAULT_MS 8000
+
 static const struct setting settings[] = {
     SHARED_SETTING_ROWS(FIELD(shared)),
     {"SQS_QUEUE_URL", "QUEUE_URL", SETTING_STRING, NULL, 1, 1024, NULL, false, FIELD(queue_url),
@@ -45,8 +48,10 @@ static const struct setting settings[] = {
      "currency of all amounts, ISO 4217, one with two decimals"},
     {"PAYMENT_CAPTURE", NULL, SETTING_CHOICE, "at_once", 0, 0, "at_once|later", false, FIELD(payment_capture),
      "later: the money is promised first, and taken once the order is known to want it"},
-    {"PAYMENT_TIMEOUT_MS", NULL, SETTING_INTEGER, "8000", 1, 3600000, NULL, false, FIELD(payment_timeout_ms),
-     "how long the provider may take for an answer, milliseconds; less than SQS_PROCESS_TIMEOUT_MS"},
+    {"PAYMENT_TIMEOUT_MS", NULL, SETTING_INTEGER, NULL, 1, 3600000, NULL, false, FIELD(payment_timeout_ms),
+     "how long the provider may take for an answer, milliseconds; less than SQS_PROCESS_TIMEOUT_MS; unset: 8000, or "
+     "half "
+     "of SQS_PROCESS_TIMEOUT_MS where that is 8000 or less"},
     {"PAYMENT_CIRCUIT_FAILURES", NULL, SETTING_INTEGER, "5", 1, 1000, NULL, false, FIELD(payment_circuit_failures),
      "failures of the provider in a row after which nobody asks it for a while"},
     {"PAYMENT_CIRCUIT_PAUSE_MS", NULL, SETTING_INTEGER, "10000", 100, 3600000, NULL, false,
@@ -188,7 +193,7 @@ static const char *payment_fault(const struct poller_configuration *configuratio
     return NULL;
 }
 
-/* check_payments fills in the provider's well-known URL, drops the slash at its end, and checks. */
+/* check_payments fills in the time limit and the provider's well-known URL, drops the slash at its end, and checks. */
 static bool check_payments(struct poller_configuration *configuration, char *error, size_t error_size) {
     char **url = &configuration->payment_provider_url;
     const char *fault;
@@ -198,6 +203,11 @@ static bool check_payments(struct poller_configuration *configuration, char *err
     }
     while (*url != NULL && **url != '\0' && (*url)[strlen(*url) - 1] == '/') {
         (*url)[strlen(*url) - 1] = '\0';
+    }
+    if (configuration->payment_timeout_ms == 0) {
+        configuration->payment_timeout_ms = configuration->process_timeout_ms > PAYMENT_TIMEOUT_DEFAULT_MS
+                                                ? PAYMENT_TIMEOUT_DEFAULT_MS
+                                                : configuration->process_timeout_ms / 2;
     }
     fault = payment_fault(configuration);
     if (fault != NULL) {

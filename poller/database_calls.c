@@ -108,9 +108,15 @@ const struct database_statement release_outbox_statement = {
     " $4::pg_catalog.int4)",
     4, true};
 
+const struct database_statement postpone_outbox_statement = {
+    "postpone_outbox",
+    "SELECT shop.postpone_outbox($1::pg_catalog.int4, $2::pg_catalog.int8[], $3::pg_catalog.text,"
+    " $4::pg_catalog.int4)",
+    4, true};
+
 const struct database_statement record_dead_letter_statement = {
     "record_dead_letter",
-    "SELECT id::pg_catalog.int8, moved::pg_catalog.bool"
+    "SELECT id::pg_catalog.int8, moved::pg_catalog.bool, first_reason::pg_catalog.text, first_error::pg_catalog.text"
     " FROM shop.record_dead_letter($1::pg_catalog.int4, $2::pg_catalog.text, $3::pg_catalog.text,"
     " $4::pg_catalog.text, $5::pg_catalog.text, $6::pg_catalog.text, $7::pg_catalog.text, $8::pg_catalog.int4,"
     " $9::pg_catalog.int8, $10::pg_catalog.text, $11::pg_catalog.int8)",

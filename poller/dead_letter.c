@@ -11,6 +11,14 @@
 /* Bytes of the original body that are sent when the dead-letter queue refuses the whole of it. */
 #define SHORTENED_BODY_SIZE 1024
 
+/* The columns of record_dead_letter_statement. */
+enum {
+    ROW_ID,
+    MOVED,
+    FIRST_REASON,
+    FIRST_ERROR,
+};
+
 struct dead_letter_move {
     const struct dead_letter_services *services;
     struct dead_letter letter; /* copies of all texts */
@@ -80,7 +88,10 @@ void dead_letter_cancel(struct dead_letter_move *move) {
 }
 
 static void finish(struct dead_letter_move *move, const struct dead_letter_answer *answer) {
-    move->callback(move->context, answer);
+    struct dead_letter_answer told = *answer;
+
+    told.reason = move->letter.reason;
+    move->callback(move->context, &told);
     free_move(move);
 }
 
@@ -128,6 +139,14 @@ static void record(struct dead_letter_move *move) {
     free(attributes);
 }
 
+/* take_first_reason: a message that is given up again, because the rest of its move had failed, keeps its reason. */
+static void take_first_reason(struct dead_letter_move *move, const PGresult *row) {
+    free((char *)move->letter.reason);
+    free((char *)move->letter.error);
+    move->letter.reason = memory_duplicate(PQgetvalue(row, 0, FIRST_REASON));
+    move->letter.error = memory_duplicate(PQgetvalue(row, 0, FIRST_ERROR));
+}
+
 static void take_row(void *context, const struct database_answer *answer) {
     struct dead_letter_move *move = context;
     bool moved;
@@ -136,13 +155,16 @@ static void take_row(void *context, const struct database_answer *answer) {
         finish_database_failure(move, "record_dead_letter", true, answer);
         return;
     }
-    if (PQntuples(answer->result) > 0 && PQgetisnull(answer->result, 0, 0)) {
+    if (PQntuples(answer->result) > 0 && PQgetisnull(answer->result, 0, ROW_ID)) {
         finish_done(move, true);
         return;
     }
-    moved = PQntuples(answer->result) > 0 && strcmp(PQgetvalue(answer->result, 0, 1), "t") == 0;
+    moved = PQntuples(answer->result) > 0 && strcmp(PQgetvalue(answer->result, 0, MOVED), "t") == 0;
+    if (PQntuples(answer->result) > 0) {
+        take_first_reason(move, answer->result);
+    }
     if (PQntuples(answer->result) == 0 ||
-        !text_to_int64(PQgetvalue(answer->result, 0, 0), 1, INT64_MAX, &move->row_id)) {
+        !text_to_int64(PQgetvalue(answer->result, 0, ROW_ID), 1, INT64_MAX, &move->row_id)) {
         struct dead_letter_answer unusable = {.failed_step = "record_dead_letter",
                                               .error = "shop.record_dead_letter gave no row"};
 
@@ -212,17 +234,20 @@ static void send_message(struct dead_letter_move *move) {
 }
 
 /*
- * shorten cuts the body to what any queue takes; false when it is short already. The wrapped body is longer than the
- * original one, which may have had the greatest length that SQS allows; the row keeps the whole of it.
+ * shorten makes of the message what any queue takes: without attributes and with the beginning of the body. false when
+ * it is so already. The wrapped body is longer than the original one, which may have had the greatest length that SQS
+ * allows, and may come from the outbox because a queue had refused it; the row keeps the whole of it.
  */
 static bool shorten(struct dead_letter_move *move) {
     char *body = (char *)move->letter.body;
 
-    if (move->shortened || strlen(body) <= SHORTENED_BODY_SIZE) {
+    if (move->shortened) {
         return false;
     }
-    body[SHORTENED_BODY_SIZE] = '\0';
-    text_replace_bad_utf8(body, SHORTENED_BODY_SIZE);
+    if (strlen(body) > SHORTENED_BODY_SIZE) {
+        body[SHORTENED_BODY_SIZE] = '\0';
+        text_replace_bad_utf8(body, SHORTENED_BODY_SIZE);
+    }
     move->shortened = true;
     return true;
 }

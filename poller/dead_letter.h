@@ -48,6 +48,7 @@ struct dead_letter {
 };
 
 struct dead_letter_answer {
+    const char *reason;      /* of the first time that the message was given up */
     const char *failed_step; /* NULL: done; otherwise the step that failed, for the log */
     const char *error;       /* why; NULL when done */
     bool needless;           /* done without a dead letter: an earlier try had its effect after all */

@@ -20,7 +20,6 @@ struct held_row {
     struct outbox_row row;
     struct message_content content;
     int64_t lease_end_ms;
-    const char *reason;        /* of the dead letter */
     struct handling *handling; /* at most one of these two is under way */
     struct dead_letter_move *move;
 };
@@ -285,10 +284,12 @@ static void take_outcome(void *context, const struct handling_answer *answer) {
 
 static void move_to_dead_letters(struct held_row *held, const char *reason, const char *error) {
     char key[NUMBER_TEXT_SIZE];
+    json_t *attributes = outbox_row_attributes(&held->row);
     struct dead_letter letter = {
         .source = DEAD_LETTER_SOURCE_OUTBOX,
         .message_key = number_text(held->row.id, key),
         .body = held->row.body != NULL ? held->row.body : "",
+        .attributes = attributes,
         .reason = reason,
         .error = error,
         .receive_count = held->row.attempts,
@@ -297,13 +298,14 @@ static void move_to_dead_letters(struct held_row *held, const char *reason, cons
         .outbox_id = held->row.id,
     };
 
-    held->reason = reason;
     held->move = dead_letter_start(held->queue->settings.dead_letters, &letter, take_move, held);
+    json_decref(attributes);
 }
 
 static void take_move(void *context, const struct dead_letter_answer *answer) {
     struct held_row *held = context;
-    json_t *fields = json_pack("{s:i,s:s}", "maxReceiveCount", maximum_tries(held), "reason", held->reason);
+    json_t *fields = json_pack("{s:i,s:o,s:s}", "maxReceiveCount", maximum_tries(held), "dlqUrl",
+                               log_text(held->queue->settings.dead_letters->dlq_url), "reason", answer->reason);
 
     held->move = NULL;
     if (answer->needless) {

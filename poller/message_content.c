@@ -37,15 +37,15 @@ static const char *take_numbers(const json_t *message, struct message_content *c
 }
 
 static const char *take_intake(const json_t *message, struct message_content *content) {
-    const char *order_key = json_string_value(json_object_get(message, "order_id"));
-    const char *customer_key = json_string_value(json_object_get(message, "customer_id"));
+    const json_t *order_id = json_object_get(message, "order_id");
+    const json_t *customer_id = json_object_get(message, "customer_id");
 
-    if (order_key == NULL || customer_key == NULL || json_object_get(message, "items") == NULL) {
+    if (order_id == NULL && customer_id == NULL && json_object_get(message, "items") == NULL) {
         return "the body has neither orderId nor order_id, customer_id and items";
     }
     content->kind = MESSAGE_INTAKE;
-    content->order_key = memory_duplicate(order_key);
-    content->customer_key = memory_duplicate(customer_key);
+    content->order_key = memory_duplicate(json_string_value(order_id));
+    content->customer_key = memory_duplicate(json_string_value(customer_id));
     return NULL;
 }
 

@@ -19,13 +19,13 @@ struct message_content {
     enum message_kind kind;
     int64_t order_id;               /* payment, refund */
     int64_t refund_id;              /* refund */
-    char *order_key, *customer_key; /* intake: order_id and customer_id as they came */
+    char *order_key, *customer_key; /* intake: order_id and customer_id as they came; NULL where they are no strings */
 };
 
 /*
  * message_content_read reads a body. The ids of payments and refunds have to be integers from 1 to 2^63 - 1 and no
- * member may be there twice; members that we do not know are ignored, so that producers can add some. An intake body is
- * only looked at as far as the table above goes: shop.ingest_order judges the rest.
+ * member may be there twice; members that we do not know are ignored, so that producers can add some. A body with any
+ * member of an intake order is one: shop.ingest_order judges it.
  * Returns false, with kind MESSAGE_UNREADABLE and a static text in *error, for any other body. content has to be given
  * to message_content_clear.
  */

@@ -14,7 +14,6 @@ struct message_work {
     int tries;
     struct message_content content;
     const char *request_id; /* part of the message; NULL where unknown */
-    const char *reason;     /* of the dead letter */
     message_work_callback *callback;
     void *context;
     struct handling *handling; /* at most one of these two is under way */
@@ -182,7 +181,6 @@ static void move_to_dead_letters(struct message_work *work, const char *reason, 
         .group_id = work->message->group_id,
     };
 
-    work->reason = reason;
     work->move = dead_letter_start(work->services->dead_letters, &letter, take_move, work);
 }
 
@@ -199,13 +197,13 @@ static void take_move(void *context, const struct dead_letter_answer *answer) {
         metrics_count(METRIC_DEAD_LETTERS);
         log_work(work, LOG_WARN, "message_moved_to_dlq",
                  json_pack("{s:i,s:o,s:s}", "maxReceiveCount", maximum_tries(work), "dlqUrl",
-                           log_text(services->dead_letters->dlq_url), "reason", work->reason));
+                           log_text(services->dead_letters->dlq_url), "reason", answer->reason));
         finish(work, MESSAGE_DONE);
         return;
     }
     metrics_count(METRIC_DEAD_LETTER_MOVES_FAILED);
     log_work(work, LOG_ERROR, "dlq_move_failed",
-             json_pack("{s:s,s:s,s:o}", "reason", work->reason, "step", answer->failed_step, "error",
+             json_pack("{s:s,s:s,s:o}", "reason", answer->reason, "step", answer->failed_step, "error",
                        log_text(answer->error)));
     finish(work, answer->not_begun ? MESSAGE_DATABASE_AWAY : MESSAGE_FAILED);
 }

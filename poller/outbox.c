@@ -11,6 +11,8 @@
 #include "backoff.h"
 #include "database_calls.h"
 #include "allocation.h"
+#include "message_content.h"
+#include "sqs_protocol.h"
 
 #define CALL_TIMEOUT_MS 10000
 
@@ -24,7 +26,7 @@ struct outbox_news {
     struct outbox *outbox;
     const struct database_statement *statement;
     char *ids;   /* "{1,2,3}" */
-    char *error; /* release_outbox only */
+    char *error; /* of rows that are given back */
     char retry_after[NUMBER_TEXT_SIZE];
     int64_t lease_end_ms;
     int tries;
@@ -87,6 +89,23 @@ void outbox_row_clear(struct outbox_row *row) {
     free(row->request_id);
     free(row->traceparent);
     *row = (struct outbox_row){0};
+}
+
+json_t *outbox_row_attributes(const struct outbox_row *row) {
+    json_t *attributes = json_object();
+
+    sqs_string_attribute(attributes, "requestId", row->request_id);
+    sqs_string_attribute(attributes, "traceparent", row->traceparent);
+    if (strcmp(row->topic, OUTBOX_TOPIC_PAYMENT) != 0 && row->body != NULL) {
+        struct message_content content;
+        const char *error;
+
+        message_content_read(row->body, &content, &error);
+        sqs_string_attribute(attributes, "order_id", content.order_key);
+        sqs_string_attribute(attributes, "customer_id", content.customer_key);
+        message_content_clear(&content);
+    }
+    return attributes;
 }
 
 /* ---- claims ---- */
@@ -176,19 +195,29 @@ void outbox_mark_delivered(struct outbox *outbox, const int64_t *ids, size_t cou
     }
 }
 
+/* give_back tells that rows are due again in retry_after_ms. */
+static void give_back(struct outbox *outbox, const struct database_statement *statement, const int64_t *ids,
+                      size_t count, const char *error, int64_t retry_after_ms, int64_t lease_end_ms) {
+    struct outbox_news *news = add_news(outbox, statement, ids, count, lease_end_ms);
+
+    news->error = memory_duplicate(error);
+    if (error != NULL) {
+        text_replace_bad_utf8(news->error, strlen(news->error)); /* the database would refuse the call */
+    }
+    number_text(retry_after_ms < INT_MAX ? retry_after_ms : INT_MAX, news->retry_after);
+    tell(news);
+}
+
 void outbox_release(struct outbox *outbox, const int64_t *ids, size_t count, const char *error, int64_t retry_after_ms,
                     int64_t lease_end_ms) {
-    struct outbox_news *news;
-
     if (count > 0) {
-        news = add_news(outbox, &release_outbox_statement, ids, count, lease_end_ms);
-        news->error = memory_duplicate(error);
-        if (error != NULL) {
-            text_replace_bad_utf8(news->error, strlen(news->error)); /* the database would refuse the call */
-        }
-        number_text(retry_after_ms < INT_MAX ? retry_after_ms : INT_MAX, news->retry_after);
-        tell(news);
+        give_back(outbox, &release_outbox_statement, ids, count, error, retry_after_ms, lease_end_ms);
     }
+}
+
+void outbox_postpone(struct outbox *outbox, const struct outbox_row *row, const char *error, int64_t retry_after_ms,
+                     int64_t lease_end_ms) {
+    give_back(outbox, &postpone_outbox_statement, &row->id, 1, error, retry_after_ms, lease_end_ms);
 }
 
 /* tell submits the call; the values beyond the statement's parameter count are not looked at. */

@@ -6,6 +6,7 @@
 #ifndef SHOP_POLLER_OUTBOX_H
 #define SHOP_POLLER_OUTBOX_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -52,14 +53,21 @@ void outbox_claim(struct outbox *outbox, int limit, int lease_ms, outbox_claim_c
 void outbox_mark_delivered(struct outbox *outbox, const int64_t *ids, size_t count, int64_t lease_end_ms);
 
 /*
- * outbox_release gives rows back. error NULL: unused, the attempt does not count and they are due at once; else they
- * are due in retry_after_ms and the error is kept with them.
+ * outbox_release gives rows back. error NULL: unused, the attempt does not count; else the attempt counts and the error
+ * is kept with them. They are due in retry_after_ms.
  */
 void outbox_release(struct outbox *outbox, const int64_t *ids, size_t count, const char *error, int64_t retry_after_ms,
                     int64_t lease_end_ms);
 
+/* outbox_postpone gives back a row that the queue did not take: the error is kept, the attempt does not count. */
+void outbox_postpone(struct outbox *outbox, const struct outbox_row *row, const char *error, int64_t retry_after_ms,
+                     int64_t lease_end_ms);
+
 /* outbox_is_settled tells whether no claim and no news for the database are pending. */
 bool outbox_is_settled(const struct outbox *outbox);
+
+/* outbox_row_attributes makes the MessageAttributes of the row's message. The caller owns the reference. */
+json_t *outbox_row_attributes(const struct outbox_row *row);
 
 /* outbox_row_clear frees the parts of a row. */
 void outbox_row_clear(struct outbox_row *row);

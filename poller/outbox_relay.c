@@ -9,7 +9,6 @@
 #include "claim_pace.h"
 #include "clock.h"
 #include "log.h"
-#include "message_content.h"
 #include "metrics.h"
 #include "allocation.h"
 
@@ -30,7 +29,6 @@
 #define RELEASE_BASE_MS             1000
 #define RELEASE_MAXIMUM_MS          10000
 #define RELEASE_OPERATOR_MAXIMUM_MS 30000
-#define RELEASE_REFUSED_MAXIMUM_MS  300000
 
 struct send_batch {
     struct list_place place;
@@ -142,45 +140,41 @@ static void wake_up(void *context) {
 
 static void log_failure(const struct outbox_row *row, const char *error, int64_t retry_after_ms) {
     log_event(LOG_ERROR, "outbox_publish_failed",
-              json_pack("{s:o,s:o,s:I,s:o,s:i,s:I}", "orderId",
+              json_pack("{s:o,s:o,s:I,s:o,s:I}", "orderId",
                         row->order_id > 0 ? json_integer(row->order_id) : json_null(), "requestId",
                         log_text(row->request_id), "outboxId", (json_int_t)row->id, "error", log_text(error),
-                        "attempts", row->attempts, "retryInMs", (json_int_t)retry_after_ms));
+                        "retryInMs", (json_int_t)retry_after_ms));
 }
 
-/* release_row gives one row back with an error and lets go of it. */
-static void release_row(struct outbox_relay *relay, struct outbox_row *row, const char *error, int64_t maximum_ms,
-                        int64_t lease_end_ms) {
-    int64_t retry_after_ms = backoff_delay_ms(RELEASE_BASE_MS, maximum_ms, row->attempts);
+/* postpone_row gives one row back with an error and lets go of it. */
+static void postpone_row(struct outbox_relay *relay, struct outbox_row *row, const char *error, int64_t maximum_ms,
+                         int64_t lease_end_ms) {
+    int64_t retry_after_ms = backoff_delay_ms(RELEASE_BASE_MS, maximum_ms, relay->pace.failures);
 
-    metrics_count(METRIC_PUBLISHES_FAILED);
     log_failure(row, error, retry_after_ms);
-    outbox_release(relay->settings.outbox, &row->id, 1, error, retry_after_ms, lease_end_ms);
+    outbox_postpone(relay->settings.outbox, row, error, retry_after_ms, lease_end_ms);
     outbox_row_clear(row);
 }
 
-/* attributes_of makes the MessageAttributes of a row's message. The caller owns the reference. */
-static json_t *attributes_of(const struct outbox_row *row) {
-    json_t *attributes = json_object();
-
-    sqs_string_attribute(attributes, "requestId", row->request_id);
-    sqs_string_attribute(attributes, "traceparent", row->traceparent);
-    if (strcmp(row->topic, OUTBOX_TOPIC_INTAKE) == 0) {
-        struct message_content content;
-        const char *error;
-
-        message_content_read(row->body, &content, &error);
-        sqs_string_attribute(attributes, "order_id", content.order_key);
-        sqs_string_attribute(attributes, "customer_id", content.customer_key);
-        message_content_clear(&content);
+/*
+ * handle_refused deals with a row that the queue will never take as it is, though its text looks well: queues differ in
+ * the characters and sizes that they take. Like those that are known to be refused it is handled from the outbox, where
+ * its claim lasts long enough for that.
+ */
+static void handle_refused(struct outbox_relay *relay, struct outbox_row *row, const char *error,
+                           int64_t lease_end_ms) {
+    if (relay->stopping || clock_monotonic_ms() + relay->settings.handling_ms > lease_end_ms) {
+        postpone_row(relay, row, error, RELEASE_MAXIMUM_MS, lease_end_ms);
+        return;
     }
-    return attributes;
+    log_failure(row, error, 0);
+    embedded_queue_take(relay->settings.own, row, lease_end_ms);
 }
 
 /* message_bytes gives what a row counts towards the size of a batch: body, and attributes with their names and types.
  */
 static size_t message_bytes(const struct outbox_row *row) {
-    json_t *attributes = attributes_of(row);
+    json_t *attributes = outbox_row_attributes(row);
     size_t bytes = strlen(row->body);
     const char *name;
     json_t *attribute;
@@ -322,7 +316,7 @@ static void send_batch_now(void *context) {
 
     for (i = 0; i < batch->count; i++) {
         messages[i].body = batch->rows[i].body;
-        messages[i].attributes = attributes_of(&batch->rows[i]);
+        messages[i].attributes = outbox_row_attributes(&batch->rows[i]);
         name_group(relay, &batch->rows[i], &ids[i], &messages[i]);
     }
     body = sqs_encode_send_batch(relay->settings.queue_url, messages, batch->count);
@@ -334,21 +328,19 @@ static void send_batch_now(void *context) {
         sqs_client_call(relay->settings.sqs, "SendMessageBatch", body, SQS_CALL_TIMEOUT_MS, take_send_answer, batch);
 }
 
-static void log_published(const struct outbox_row *row, const char *message_id) {
+static void log_published(const struct outbox_row *row, const char *message_id, int tries) {
     if (log_enabled(LOG_DEBUG)) {
         log_event(LOG_DEBUG, "outbox_published",
                   json_pack("{s:o,s:o,s:I,s:s,s:i}", "orderId",
                             row->order_id > 0 ? json_integer(row->order_id) : json_null(), "requestId",
                             log_text(row->request_id), "outboxId", (json_int_t)row->id, "messageId", message_id,
-                            "attempts", row->attempts));
+                            "tries", tries));
     }
 }
 
 /* longest_release_ms tells how long a row may rest after a failure of this kind. */
 static int64_t longest_release_ms(enum sqs_error_class class) {
     switch (class) {
-    case SQS_ERROR_REQUEST:
-        return RELEASE_REFUSED_MAXIMUM_MS;
     case SQS_ERROR_CREDENTIALS:
     case SQS_ERROR_CLOCK:
     case SQS_ERROR_QUEUE:
@@ -380,14 +372,19 @@ static void sort_outcomes(struct send_batch *batch, const struct sqs_entry_outco
         if (error->class == SQS_NO_ERROR) {
             delivered[delivered_count++] = row->id;
             metrics_count(METRIC_MESSAGES_PUBLISHED);
-            log_published(row, outcomes[i].message_id);
+            log_published(row, outcomes[i].message_id, batch->tries);
             outbox_row_clear(row);
         } else if (may_retry(batch, error->class)) {
             batch->rows[kept++] = *row;
         } else {
             char *text = sqs_error_text(error);
 
-            release_row(relay, row, text, longest_release_ms(error->class), batch->lease_end_ms);
+            metrics_count(METRIC_PUBLISHES_FAILED);
+            if (error->class == SQS_ERROR_REQUEST) {
+                handle_refused(relay, row, text, batch->lease_end_ms);
+            } else {
+                postpone_row(relay, row, text, longest_release_ms(error->class), batch->lease_end_ms);
+            }
             free(text);
         }
     }

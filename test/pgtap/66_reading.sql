@@ -149,7 +149,7 @@ SELECT is(pg_temp.reason(:second), NULL, 'a finished order is not stuck');
 SELECT id AS message FROM shop.outbox WHERE order_id = :first \gset
 SELECT count(*) FROM shop.claim_outbox(1, 10, 0) \g /dev/null
 SELECT shop.release_outbox(1, ARRAY[:message], 'connection refused', 0) \g /dev/null
-SELECT is(pg_temp.reason(:first), 'pending: message # failed 1 times: connection refused', 'it was tried');
+SELECT is(pg_temp.reason(:first), 'pending: message # failed: connection refused', 'it was tried');
 SELECT shop.mark_outbox_delivered(1, ARRAY[:message]) \g /dev/null
 SELECT is(pg_temp.reason(:first), 'pending: its message was delivered, but nothing came of it yet', 'it is on the queue');
 SELECT attempt_id AS attempt FROM shop.begin_payment(1, :first, 'stripe', NULL) \gset

@@ -1,6 +1,6 @@
 -- The outbox as the poller uses it, and dead letters.
 BEGIN;
-SELECT plan(56);
+SELECT plan(62);
 \ir fixture.psql
 
 SELECT pg_temp.product('apple', 1, 50) AS apple \gset
@@ -56,6 +56,13 @@ SELECT is(pg_temp.message(:m1), 'pending after 1, error queue "down"', 'keeps it
 SELECT is(shop.release_outbox(1, ARRAY[9223372036854775807], 'x', 0), 0, 'an unknown message is none');
 SELECT is(shop.release_outbox(1, ARRAY[]::bigint[], 'x', 0), 0, 'nor is no message');
 
+-- What the queue did not take.
+SELECT is(pg_temp.claimed(5), :m1::text, 'the message is claimed again');
+SELECT is(shop.postpone_outbox(1, ARRAY[:m1], 'no queue', 10000), 1, 'the queue did not take it');
+SELECT is(pg_temp.message(:m1), 'pending after 1, error no queue', 'the error is kept, the attempt does not count');
+SELECT ok(pg_temp.due(:m1, 5, 10), 'it is due after the pause');
+SELECT is(shop.postpone_outbox(2, ARRAY[:m1], 'x', 0), 0, 'another store cannot do that');
+
 -- Delivered.
 SELECT is(shop.mark_outbox_delivered(1, ARRAY[:m1, :m3, 9223372036854775807]), 2, 'two messages are delivered');
 SELECT is(pg_temp.message(:m1), 'delivered after 1, error -', 'the error is no longer of interest');
@@ -90,6 +97,8 @@ SELECT is((SELECT format('%s %s', id, moved) FROM shop.record_dead_letter(1, 'ou
 SELECT is((SELECT format('%s %s %s %s', body, reason, receive_count, order_id) FROM shop.dead_letters
     WHERE id = :letter_id),
           '{"orderId": 2} max_retries_exceeded 6 ' || :second, 'only the count goes up');
+SELECT is((SELECT format('%s, %s', first_reason, first_error) FROM shop.record_dead_letter(1, 'outbox', :'m2', 'other',
+    NULL, 'other', 'other', 6, NULL, NULL, :m2)), 'max_retries_exceeded, provider down', 'and the first reason counts');
 SELECT shop.record_dead_letter(1, 'outbox', :'m2', 'b', NULL, 'r', 'e', 1, NULL, NULL, NULL) \g /dev/null
 SELECT is((SELECT receive_count FROM shop.dead_letters WHERE id = :letter_id), 6, 'and never down');
 SELECT is((SELECT count(*) FROM shop.dead_letters), 1::bigint, 'there is one row');

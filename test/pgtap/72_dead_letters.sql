@@ -1,12 +1,13 @@
 -- Dead letters in the hands of an administrator: read, redrive, discard, each once.
 BEGIN;
-SELECT plan(32);
+SELECT plan(33);
 \ir fixture.psql
 
 SELECT pg_temp.product('apple', 1, 5) AS apple \gset
 SELECT pg_temp.order_of(7, :apple) AS placed \gset
 SELECT id AS message FROM shop.outbox \gset
-SELECT id AS dead FROM shop.record_dead_letter(1, 'outbox', :'message', '{"orderId": 1}', '{"a": "b"}',
+SELECT '{"traceparent": {"StringValue": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "DataType": "String"}}' AS attributes \gset
+SELECT id AS dead FROM shop.record_dead_letter(1, 'outbox', :'message', '{"orderId": 1}', :'attributes',
     'max_retries_exceeded',
     'down', 5, :placed, 'old-request', :message) \gset
 SELECT id AS junk FROM shop.record_dead_letter(1, 'sqs', 'm-1', 'not JSON', NULL, 'invalid_message_body', NULL, 1,
@@ -23,7 +24,7 @@ $$;
 
 -- Reading.
 SELECT is((shop.get_dead_letter(1, :dead, NULL)).body::jsonb, jsonb_build_object('id', :dead, 'status', 'open',
-    'source', 'outbox', 'message_key', :'message', 'body', '{"orderId": 1}', 'attributes', '{"a": "b"}'::jsonb,
+    'source', 'outbox', 'message_key', :'message', 'body', '{"orderId": 1}', 'attributes', :'attributes'::jsonb,
     'reason', 'max_retries_exceeded', 'error', 'down', 'attempts', 5, 'order_id', :placed, 'request_id', 'old-request',
     'resolution', NULL, 'dlq_message_id', NULL, 'dlq_moved_at', NULL, 'created_at', '2024-02-29T12:00:00.123Z',
     'updated_at', '2024-02-29T12:00:00.123Z'), 'a dead letter with all that is known');
@@ -52,9 +53,10 @@ FROM (VALUES ('closed', NULL, NULL, 'status must be open, redriven or discarded'
 SELECT is((SELECT body::json ->> 'status' FROM shop.redrive(1, :dead, 'boss', 'redrive-request')), 'redriven',
     'it is redriven');
 SELECT results_eq(
-    $$SELECT topic, order_id, body, request_id, status, attempts FROM shop.outbox WHERE topic = 'redrive'$$,
-    format($$VALUES ('redrive', %s::bigint, '{"orderId": 1}', 'old-request', 'pending', 0)$$, :placed),
-    'a message with the old body and request is due');
+    $$SELECT topic, order_id, body, request_id, traceparent, status, attempts FROM shop.outbox WHERE topic = 'redrive'$$,
+    format($$VALUES ('redrive', %s::bigint, '{"orderId": 1}', 'old-request',
+        '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', 'pending', 0)$$, :placed),
+    'a message with the old body, request and trace is due');
 SELECT matches((SELECT resolution FROM shop.dead_letters WHERE id = :dead), 'boss', 'the letter says by whom');
 SELECT is((shop.redrive(1, :dead, 'boss', NULL)).status, 200, 'pressing twice is a success');
 SELECT is((SELECT count(*) FROM shop.outbox WHERE topic = 'redrive'), 1::bigint, 'that does nothing the second time');
@@ -89,6 +91,8 @@ SELECT is((SELECT order_id FROM shop.dead_letters WHERE id = :lost), :accepted::
     'the dead letter of an intake message finds its order');
 SELECT is((shop.get_intake_order(1, 'X-9', NULL)).body::json -> 'data' ->> 'failure_reason', 'max_retries_exceeded',
     'which its client sees as failed, with the reason');
+SELECT shop.discard(1, :lost, 'of no use', 'boss', NULL) \g /dev/null
+SELECT is((shop.get_intake_order(1, 'X-9', NULL)).body::json -> 'data' ->> 'status', 'failed', 'discarded, it stays so');
 
 SELECT is_empty('SELECT * FROM shop.verify(1)', 'verify() finds nothing wrong');
 SELECT * FROM finish();

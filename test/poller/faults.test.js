@@ -72,7 +72,7 @@ describe('entries of a batch fail', () => {
     assert.equal(poller.events('outbox_publish_failed').length, 0, 'two repeats are within SQS_SEND_MAX_RETRIES');
   });
 
-  test('of a send, by the sender’s fault: the others go, this one stays with error and time of its next try', async () => {
+  test('of a send, by the sender’s fault: the others go, this one is handled from the outbox', async () => {
     let bad;
     stub.fault = (action, parameters) => (action === 'SendMessageBatch' ? { failed: (index) => (parameters.Entries[index].MessageBody === bad ? { Code: 'InvalidMessageContents', SenderFault: true } : undefined) } : undefined);
     const ids = await buy(4);
@@ -80,13 +80,33 @@ describe('entries of a batch fail', () => {
     const poller = await start();
     await settling.settledByRule([ids[0], ids[2], ids[3]]);
     const line = await poller.event('outbox_publish_failed', { orderId: ids[1] });
-    assert.ok(line.retryInMs > 0);
-    const row = await eventually('the error is kept', async () =>
-      (await shop.database.rows(`SELECT * FROM shop.outbox WHERE order_id = ${ids[1]} AND status = 'pending' AND last_error IS NOT NULL`))[0]);
-    assert.match(row.last_error, /InvalidMessageContents/);
-    bad = undefined;
-    await shop.database.sql(`UPDATE shop.outbox SET next_attempt_at = now() WHERE order_id = ${ids[1]}`);
-    await allDone(ids);
+    assert.match(line.error, /InvalidMessageContents/);
+    assert.equal(line.retryInMs, 0);
+    await settling.settledByRule([ids[1]]);
+    await empty();
+    await settling.outboxDone();
+    assert.equal(stub.sent.some((message) => message.body === bad), false);
+    assert.equal(stub.queues.get('payments-dlq').length, 0);
+  });
+
+  test('of a send, again and again: that uses up no try of the work', async () => {
+    let how = { failed: () => ({ Code: 'InternalError', SenderFault: false }) };
+    stub.fault = (action) => (action === 'SendMessageBatch' ? how : undefined);
+    const tries = { SQS_SEND_MAX_RETRIES: '0', SQS_WORKER_MAX_RECEIVE_COUNT: '1' };
+    const [id] = await buy(1);
+    const poller = await start(tries);
+    await eventually('it was not taken', () => poller.events('outbox_publish_failed', { orderId: id }).length >= 3);
+    const [row] = await shop.database.rows(`SELECT attempts, last_error FROM shop.outbox WHERE order_id = ${id}`);
+    assert.match(row.last_error, /InternalError/);
+    how = { failed: () => ({ Code: 'InvalidMessageContents', SenderFault: true }) };
+    await settling.settledByRule([id]);
+    const [other] = await buy(1);
+    how = { failed: () => ({ Code: 'InternalError', SenderFault: false }) };
+    await eventually('nor was the next', () => poller.events('outbox_publish_failed', { orderId: other }).length >= 3);
+    await poller.stop();
+    await settling.poller({ ...tries, PAYMENT_SIMULATION_MODE: 'rule_based' }); // without a queue
+    await settling.settledByRule([other]);
+    assert.deepEqual(await shop.database.rows(`SELECT FROM shop.dead_letters WHERE order_id IN (${id}, ${other})`), []);
   });
 
   test('of a delete: tried again; the message is not worked on twice', async () => {
@@ -205,6 +225,41 @@ describe('what only an operator can mend is loud, survived, and over when it is 
     first('ReceiveMessage', [refusal('ExpiredTokenException', 403)]);
     await start();
     await allDone(await buy(1));
+  });
+});
+
+describe('a dead-letter queue that is away', () => {
+  test('changes no reason: what is given up again says why it was given up first', async () => {
+    let broken = true;
+    stub.fault = (action) => (action === 'SendMessage' && broken ? refusal('QueueDoesNotExist') : undefined);
+    const wrong = { customer_id: 'c', total_amount: 2, items: [{ product_id: 'p', quantity: 1, price: 1 }] };
+    await shop.database.sql(`SELECT shop.ingest_order(1, '${JSON.stringify({ ...wrong, order_id: 'DONE-1', total_amount: 1 })}', NULL, NULL)`);
+    const bodies = ['NEW-1', 'DONE-1'].map((orderId) => JSON.stringify({ ...wrong, order_id: orderId }));
+    for (const body of bodies) stub.put('payments', body);
+    const poller = await start({ INTAKE_MAX_RECEIVE_COUNT: '1', SQS_VISIBILITY_TIMEOUT_SECONDS: '1' });
+    for (const orderId of ['NEW-1', 'DONE-1']) {
+      await eventually(`${orderId} was given up three times`, () => poller.events('dlq_move_failed', { orderId }).length >= 3, 30);
+    }
+    broken = false;
+    const letters = await eventually('both are there', () => stub.queues.get('payments-dlq').length === 2 && stub.queues.get('payments-dlq'), 30);
+    for (const letter of letters.map(({ body }) => JSON.parse(body))) {
+      assert.equal(letter.reason, 'total_mismatch');
+      assert.match(letter.error, /total_amount is 2\.00/);
+      assert.ok(bodies.includes(letter.originalBody));
+    }
+    await empty();
+    for (const orderId of ['NEW-1', 'DONE-1']) assert.equal((await poller.event('message_moved_to_dlq', { orderId })).reason, 'total_mismatch');
+    assert.equal(await shop.database.value(
+      "SELECT count(*)::int FROM shop.dead_letters WHERE reason = 'total_mismatch' AND dlq_moved_at IS NOT NULL AND body ~ '(NEW|DONE)-1'"), 2);
+  });
+
+  test('that refuses attributes gets the letter without them', async () => {
+    stub.fault = (action, parameters) => (action === 'SendMessage' && parameters.MessageAttributes ? refusal('InvalidParameterValue') : undefined);
+    stub.put('payments', 'poison', { attributes: { requestId: { DataType: 'String', StringValue: 'poisoned' } } });
+    await start();
+    const [letter] = await eventually('it is there', () => stub.queues.get('payments-dlq').length === 1 && stub.queues.get('payments-dlq'));
+    assert.equal(JSON.parse(letter.body).originalBody, 'poison');
+    await empty();
   });
 });
 

@@ -74,14 +74,17 @@ for (const withQueue of [false, true]) {
 
     test('orders that no queue would take, for their size or their characters, are processed too', async () => {
       const ids = [];
-      for (const item of [{ note: 'x'.repeat(3e6) }, { product_id: 'p\uFFFE\uFFFF' }, {}]) {
-        const answer = await shop.post('/api/orders', { customer_id: 'customer-1', items: [{ product_id: 'p', quantity: 1, price: 2, ...item }] });
+      // fauxqs, unlike SQS, takes no character beyond U+FFFF; SQS takes no control characters in attributes.
+      for (const { customer = 'customer-1', ...item } of [{ note: 'x'.repeat(3e6) }, { product_id: 'p\uFFFE\uFFFF' }, { note: '😀' },
+        { customer: 'Ann 😀' }, { customer: 'tab\tand bell\u0007' }, {}]) {
+        const answer = await shop.post('/api/orders', { customer_id: customer, items: [{ product_id: 'p', quantity: 1, price: 2, ...item }] });
         assert.equal(answer.status, 202, answer.text);
         ids.push(answer.json.order_id);
       }
       await settling.poller();
       for (const id of ids) await ends(id, 'CONFIRMED');
       await settling.outboxDone();
+      assert.deepEqual(await shop.database.rows(`SELECT FROM shop.dead_letters WHERE body ~ '${ids.join('|')}'`), []);
     });
 
     test('orders that wait together go in a few calls, each with its own outcome', async () => {
@@ -182,6 +185,7 @@ for (const withQueue of [false, true]) {
         [foreign('ORD-BAD-5', { items: [{ product_id: 'P', quantity: 1, price: 'much' }] }), 'invalid_message_body'],
         [foreign('ORD-BAD-6', { items: 'many' }), 'invalid_message_body'],
         [foreign('ORD-BAD-7', { customer_id: 7 }), 'invalid_message_body'],
+        [JSON.stringify({ order_id: 'ORD-BAD-8', customer_id: 'CUST-9' }), 'invalid_message_body'],
       ];
       for (const [body] of bad) await settling.queue.put(body);
       const letters = (await settling.queue.deadLetters(before + bad.length)).map((message) => JSON.parse(message.body));
@@ -192,7 +196,9 @@ for (const withQueue of [false, true]) {
         assert.ok(letter.error.length > 5, letter.error);
       }
       assert.match(letters.find((letter) => letter.reason === 'total_mismatch').error, /30\.51.*30\.50/);
-      assert.equal(poller.events('message_moved_to_dlq', { worker: 'intake', orderId: 'ORD-BAD-1' }).length, 1);
+      for (const orderId of ['ORD-BAD-1', 'ORD-BAD-3', 'ORD-BAD-7', 'ORD-BAD-8']) {
+        assert.equal(poller.events('message_moved_to_dlq', { worker: 'intake', orderId }).length, 1, orderId);
+      }
       await settling.queue.empty();
       assert.equal(await order('ORD-BAD-1'), undefined);
     });

@@ -36,7 +36,12 @@ for (const withQueue of [false, true]) {
       await settling.settledByRule([id]);
       await shop.database.sql('REVOKE EXECUTE ON FUNCTION shop.settle_refund FROM shop_poller');
       await shop.database.sql(`SELECT shop.refund_order(1, NULL, ${id}, NULL, false, 'all', NULL, 'admin', 'refund-3')`);
-      await poller.event('message_moved_to_dlq', { orderId: id, reason: 'max_retries_exceeded' }, 30);
+      const line = await poller.event('message_moved_to_dlq', { orderId: id, reason: 'max_retries_exceeded' }, 30);
+      assert.equal(line.dlqUrl, settling.queue?.url('payments-dlq'));
+      if (withQueue) {
+        const [message] = await settling.queue.deadLetters(1);
+        assert.match(JSON.stringify(message), /"requestId":\{[^}]*"refund-3"/);
+      }
       const [letter] = await shop.database.rows(`SELECT * FROM shop.dead_letters WHERE order_id = ${id}`);
       assert.equal(letter.source, 'outbox');
       assert.equal(letter.receive_count, 2);

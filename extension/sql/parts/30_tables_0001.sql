@@ -253,7 +253,7 @@ BEGIN
     COMMENT ON COLUMN shop.outbox.request_id IS 'travels as message attribute requestId';
     COMMENT ON COLUMN shop.outbox.traceparent IS 'travels as message attribute traceparent (W3C Trace Context)';
     COMMENT ON COLUMN shop.outbox.status IS 'pending; delivered: sent to the queue or handled; dead: see dead_letters';
-    COMMENT ON COLUMN shop.outbox.attempts IS 'how often it was claimed';
+    COMMENT ON COLUMN shop.outbox.attempts IS 'how often it was claimed, but for claims that tried nothing of what it asks for';
     COMMENT ON COLUMN shop.outbox.next_attempt_at IS 'not to be claimed before: the end of a claim''s lease, or of a pause after a failure';
     COMMENT ON COLUMN shop.outbox.last_error IS 'why the last attempt failed';
     COMMENT ON COLUMN shop.outbox.created_at IS 'when it was written';
@@ -502,7 +502,7 @@ BEGIN
                     WHEN attempt.id IS NOT NULL THEN format('payment attempt %s is %s%s', attempt.id, attempt.status, ': ' || attempt.reason)
                     WHEN message.id IS NULL THEN 'its message was delivered, but nothing came of it yet'
                     WHEN message.last_error IS NOT NULL
-                    THEN format('message %s failed %s times: %s', message.id, message.attempts, message.last_error)
+                    THEN format('message %s failed: %s', message.id, message.last_error)
                     ELSE format('message %s waits for a poller', message.id) END AS reason
         FROM shop.orders purchase
         LEFT JOIN LATERAL (SELECT dead.id, dead.reason FROM shop.dead_letters dead
@@ -511,7 +511,7 @@ BEGIN
         LEFT JOIN LATERAL (SELECT try.id, try.status, try.reason FROM shop.payment_attempts try
                            WHERE try.store_id = purchase.store_id AND try.order_id = purchase.id
                              AND try.status IN ('requested', 'unknown', 'authorized') ORDER BY try.id LIMIT 1) attempt ON true
-        LEFT JOIN LATERAL (SELECT waiting.id, waiting.attempts, waiting.last_error FROM shop.outbox waiting
+        LEFT JOIN LATERAL (SELECT waiting.id, waiting.last_error FROM shop.outbox waiting
                            WHERE waiting.store_id = purchase.store_id AND waiting.order_id = purchase.id
                              AND waiting.status = 'pending' ORDER BY waiting.id LIMIT 1) message ON true
         WHERE purchase.status COLLATE "C" IN ('pending', 'QUEUED') AND purchase.created_at < clock_timestamp() - interval '1 minute';

@@ -90,7 +90,7 @@ BEGIN
     LEFT JOIN LATERAL (
         SELECT dead.reason FROM shop.dead_letters dead
         WHERE page.status IN ('pending', 'QUEUED') AND dead.store_id = page.store_id AND dead.order_id = page.id
-          AND dead.status = 'open'
+          AND dead.status <> 'redriven'
         ORDER BY dead.id LIMIT 1
     ) letter ON true
     CROSS JOIN LATERAL (

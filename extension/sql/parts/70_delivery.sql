@@ -128,9 +128,30 @@ $function$;
 COMMENT ON FUNCTION shop.begin_refund(integer, bigint, bigint) IS 'What the provider has to be told of a refund or void that is already committed: its id is the key to call with. All NULL: there is no such refund. One that is completed or failed already finishes the message outbox_id.';
 REVOKE ALL ON FUNCTION shop.begin_refund(integer, bigint, bigint) FROM PUBLIC;
 
+CREATE FUNCTION shop.postpone_outbox(store_id integer, ids bigint[], error text, retry_after_ms integer) RETURNS integer
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS $function$
+#variable_conflict use_column
+DECLARE
+    changed integer;
+BEGIN
+    PERFORM shop.require_migrated();
+    UPDATE shop.outbox message
+    SET attempts = greatest(message.attempts - 1, 0), last_error = postpone_outbox.error,
+        next_attempt_at = clock_timestamp() + retry_after_ms * interval '1 millisecond'
+    WHERE message.store_id = postpone_outbox.store_id AND message.id = ANY (ids) AND message.status = 'pending';
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    RETURN changed;
+END
+$function$;
+COMMENT ON FUNCTION shop.postpone_outbox(integer, bigint[], text, integer) IS 'Gives claimed messages back that the queue did not take, due again after retry_after_ms milliseconds. The error is kept, but the attempt does not count: nobody tried what the message asks for.';
+REVOKE ALL ON FUNCTION shop.postpone_outbox(integer, bigint[], text, integer) FROM PUBLIC;
+
 CREATE FUNCTION shop.record_dead_letter(store_id integer, source text, message_key text, body text, attributes text,
                                         reason text, error text, receive_count integer, order_id bigint,
-                                        request_id text, outbox_id bigint, OUT id bigint, OUT moved boolean)
+                                        request_id text, outbox_id bigint, OUT id bigint, OUT moved boolean,
+                                        OUT first_reason text, OUT first_error text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
 AS $function$
@@ -149,7 +170,10 @@ BEGIN
     END IF;
     -- A try that nobody heard of again may have had its effect: then there is nothing to give up. One that is just now
     -- having it holds the order, and is waited for.
-    IF reason = 'max_retries_exceeded' AND body ~ '"(orderId|order_id)"' AND body !~ '"refundId"' THEN
+    IF reason = 'max_retries_exceeded' AND body ~ '"(orderId|order_id)"' AND body !~ '"refundId"'
+       AND NOT EXISTS (SELECT FROM shop.dead_letters letter
+                       WHERE letter.store_id = record_dead_letter.store_id AND letter.source = record_dead_letter.source
+                         AND letter.message_key = record_dead_letter.message_key) THEN
         SELECT purchase.status FROM shop.orders purchase
         WHERE purchase.store_id = record_dead_letter.store_id AND purchase.id = known_order_id
         FOR SHARE
@@ -161,7 +185,7 @@ BEGIN
             RETURN;
         END IF;
     END IF;
-    -- The same message again (the poller died between row and delete) updates what is known and keeps its row.
+    -- The same message again (the poller died between row and delete, or the dead-letter queue was away) keeps its row.
     INSERT INTO shop.dead_letters AS letter (store_id, source, message_key, body, attributes, reason, error,
                                              receive_count, order_id, request_id)
     VALUES (record_dead_letter.store_id, record_dead_letter.source, record_dead_letter.message_key,
@@ -170,13 +194,14 @@ BEGIN
             record_dead_letter.request_id)
     ON CONFLICT (store_id, source, message_key) DO UPDATE
     SET receive_count = greatest(letter.receive_count, excluded.receive_count), updated_at = clock_timestamp()
-    RETURNING letter.id, letter.dlq_moved_at IS NOT NULL INTO id, moved;
+    RETURNING letter.id, letter.dlq_moved_at IS NOT NULL, letter.reason, letter.error
+    INTO id, moved, first_reason, first_error;
 
     UPDATE shop.outbox message SET status = 'dead', finished_at = clock_timestamp(), last_error = error
     WHERE message.store_id = record_dead_letter.store_id AND message.id = outbox_id AND message.status = 'pending';
 END
 $function$;
-COMMENT ON FUNCTION shop.record_dead_letter(integer, text, text, text, text, text, text, integer, bigint, text, bigint) IS 'Writes down a message that is given up, before it leaves its queue; once per (source, message_key). moved: it is already on the dead-letter queue. id NULL: nothing was written, because a try that seemed to have failed has settled the order after all; the message is done. With outbox_id that message is finished as dead in the same commit.';
+COMMENT ON FUNCTION shop.record_dead_letter(integer, text, text, text, text, text, text, integer, bigint, text, bigint) IS 'Writes down a message that is given up, before it leaves its queue; once per (source, message_key). moved: it is already on the dead-letter queue. first_reason, first_error: why it was given up the first time, which counts. id NULL: nothing was written, because a try that seemed to have failed has settled the order after all; the message is done. With outbox_id that message is finished as dead in the same commit.';
 REVOKE ALL ON FUNCTION shop.record_dead_letter(integer, text, text, text, text, text, text, integer, bigint, text, bigint) FROM PUBLIC;
 
 CREATE FUNCTION shop.mark_dead_letter_moved(store_id integer, dead_letter_id bigint, dlq_message_id text) RETURNS void

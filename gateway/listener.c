@@ -33,7 +33,8 @@ static int open_socket(const struct addrinfo *address) {
 }
 
 /* open_address resolves and tries each address. */
-static int open_address(const char *address, const char *port, char *error, size_t error_size) {
+static int open_address(const char *address, const char *port_setting, const char *port, char *error,
+                        size_t error_size) {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     struct addrinfo *found = NULL;
     const struct addrinfo *one;
@@ -48,22 +49,23 @@ static int open_address(const char *address, const char *port, char *error, size
         fd = open_socket(one);
     }
     if (fd < 0) {
-        snprintf(error, error_size, "cannot listen on %s port %s: %s", address, port, strerror(errno));
+        snprintf(error, error_size, "cannot listen on BIND_ADDRESS %s, %s %s: %s", address, port_setting, port,
+                 strerror(errno));
     }
     freeaddrinfo(found);
     return fd;
 }
 
-int listener_open(const char *address, long port, char *error, size_t error_size) {
+int listener_open(const char *address, const char *port_setting, long port, char *error, size_t error_size) {
     char port_text[16];
     int fd;
 
     snprintf(port_text, sizeof(port_text), "%ld", port);
     if (address != NULL) {
-        return open_address(address, port_text, error, error_size);
+        return open_address(address, port_setting, port_text, error, error_size);
     }
-    fd = open_address("::", port_text, error, error_size);
-    return fd >= 0 ? fd : open_address("0.0.0.0", port_text, error, error_size);
+    fd = open_address("::", port_setting, port_text, error, error_size);
+    return fd >= 0 ? fd : open_address("0.0.0.0", port_setting, port_text, error, error_size);
 }
 
 int listener_port(int listener) {

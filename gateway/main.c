@@ -90,7 +90,8 @@ static const char *start_metrics(struct gateway *gateway, char *error, size_t er
     if (configuration->metrics_port == 0) {
         return NULL;
     }
-    listener = listener_open(configuration->bind_address, configuration->metrics_port, error, error_size);
+    listener =
+        listener_open(configuration->bind_address, "METRICS_PORT", configuration->metrics_port, error, error_size);
     if (listener < 0) {
         return error;
     }
@@ -125,7 +126,7 @@ static const char *start(struct gateway *gateway, char *error, size_t error_size
         .queue_limit = DATABASE_QUEUE_LIMIT,
         .wait_limit_ms = DATABASE_WAIT_LIMIT_MS,
     };
-    int listener = listener_open(configuration->bind_address, configuration->port, error, error_size);
+    int listener = listener_open(configuration->bind_address, "PORT", configuration->port, error, error_size);
     const char *failure;
     int port;
 

@@ -21,9 +21,9 @@
 /* Longest wait between two tries of one send. */
 #define RETRY_DELAY_MAXIMUM_MS 30000
 
-/* What is added to the time that all tries of a send, or the try of a row that is not sent, can take, for the calls to
- * the database around it. */
-#define LEASE_MARGIN_MS 30000
+/* What a claim lasts beyond the time that a send, or the try of a row that is not sent, may take: for the calls to the
+ * database around it, each of which may take half of this. */
+#define LEASE_MARGIN_MS 20000
 
 /* Waits before a released row is due again. */
 #define RELEASE_BASE_MS             1000
@@ -57,18 +57,12 @@ static void take_rows(void *context, struct outbox_row *rows, size_t count, cons
 static void send_batch_now(void *context);
 static void take_send_answer(void *context, const struct sqs_answer *answer);
 
-/* lease_for gives how long a claim has to last so that no send and no try outlives it. */
+/* lease_for gives how long a claim lasts: no longer than needed, for as long the rows of a poller that was killed rest.
+ */
 static int lease_for(const struct outbox_relay_settings *settings) {
-    int64_t lease = LEASE_MARGIN_MS;
-    int i;
+    int longest_ms = settings->handling_ms > SQS_CALL_TIMEOUT_MS ? settings->handling_ms : SQS_CALL_TIMEOUT_MS;
 
-    for (i = 0; i <= settings->maximum_retries; i++) {
-        lease += SQS_CALL_TIMEOUT_MS + backoff_ceiling_ms(settings->retry_delay_ms, RETRY_DELAY_MAXIMUM_MS, i + 1);
-    }
-    if (lease < settings->handling_ms + LEASE_MARGIN_MS) {
-        lease = settings->handling_ms + LEASE_MARGIN_MS;
-    }
-    return (int)lease;
+    return longest_ms + LEASE_MARGIN_MS;
 }
 
 struct outbox_relay *outbox_relay_create(const struct outbox_relay_settings *settings) {
@@ -138,8 +132,8 @@ static void wake_up(void *context) {
     (void)context;
 }
 
-static void log_failure(const struct outbox_row *row, const char *error, int64_t retry_after_ms) {
-    log_event(LOG_ERROR, "outbox_publish_failed",
+static void log_failure(const struct outbox_row *row, enum log_level level, const char *error, int64_t retry_after_ms) {
+    log_event(level, "outbox_publish_failed",
               json_pack("{s:o,s:o,s:I,s:o,s:I}", "orderId",
                         row->order_id > 0 ? json_integer(row->order_id) : json_null(), "requestId",
                         log_text(row->request_id), "outboxId", (json_int_t)row->id, "error", log_text(error),
@@ -151,7 +145,8 @@ static void postpone_row(struct outbox_relay *relay, struct outbox_row *row, con
                          int64_t lease_end_ms) {
     int64_t retry_after_ms = backoff_delay_ms(RELEASE_BASE_MS, maximum_ms, relay->pace.failures);
 
-    log_failure(row, error, retry_after_ms);
+    metrics_count(METRIC_PUBLISHES_FAILED);
+    log_failure(row, LOG_ERROR, error, retry_after_ms);
     outbox_postpone(relay->settings.outbox, row, error, retry_after_ms, lease_end_ms);
     outbox_row_clear(row);
 }
@@ -167,7 +162,7 @@ static void handle_refused(struct outbox_relay *relay, struct outbox_row *row, c
         postpone_row(relay, row, error, RELEASE_MAXIMUM_MS, lease_end_ms);
         return;
     }
-    log_failure(row, error, 0);
+    log_failure(row, LOG_WARN, error, 0);
     embedded_queue_take(relay->settings.own, row, lease_end_ms);
 }
 
@@ -350,10 +345,10 @@ static int64_t longest_release_ms(enum sqs_error_class class) {
     }
 }
 
-/* may_retry tells whether a row that failed stays in its batch for another try. */
+/* may_retry tells whether a row that failed stays in its batch for another try, which has to end within the claim. */
 static bool may_retry(const struct send_batch *batch, enum sqs_error_class class) {
     return class == SQS_ERROR_TRANSIENT && batch->tries <= batch->relay->settings.maximum_retries &&
-           !batch->relay->stopping;
+           clock_monotonic_ms() + SQS_CALL_TIMEOUT_MS <= batch->lease_end_ms && !batch->relay->stopping;
 }
 
 /*
@@ -379,7 +374,6 @@ static void sort_outcomes(struct send_batch *batch, const struct sqs_entry_outco
         } else {
             char *text = sqs_error_text(error);
 
-            metrics_count(METRIC_PUBLISHES_FAILED);
             if (error->class == SQS_ERROR_REQUEST) {
                 handle_refused(relay, row, text, batch->lease_end_ms);
             } else {

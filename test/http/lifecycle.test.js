@@ -1,7 +1,8 @@
 // Starting, refusing to start, timeouts towards clients, and stopping.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
 import { Agent } from 'node:http';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
@@ -42,6 +43,18 @@ describe('it does not start', () => {
     await refuses({ JWT_SECRET: undefined }, 'JWT_SECRET');
     await refuses({ JWT_SECRET: '' }, 'JWT_SECRET');
     await refuses({ DATABASE_URL: undefined }, 'DATABASE_URL');
+  });
+
+  test('on an address that this machine does not have, or a port that is taken', async () => {
+    await refuses({ BIND_ADDRESS: '192.0.2.1' }, 'BIND_ADDRESS 192.0.2.1');
+    const other = createServer().listen(0, '127.0.0.1');
+    try {
+      await once(other, 'listening');
+      await refuses({ PORT: String(other.address().port) }, ` PORT ${other.address().port}: `);
+      await refuses({ METRICS_PORT: String(other.address().port) }, `METRICS_PORT ${other.address().port}: `);
+    } finally {
+      other.close();
+    }
   });
 
   const invalid = {

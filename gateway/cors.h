@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 /* Headers of ours that a page's script may read. */
-#define CORS_EXPOSED_HEADERS "X-Request-Id, Idempotent-Replayed, Retry-After, Location"
+#define CORS_EXPOSED_HEADERS "X-Request-Id, Idempotent-Replayed, Retry-After, Location, Traceparent"
 
 /* Headers that a page may send when its preflight does not name any. */
 #define CORS_REQUEST_HEADERS "Authorization, Content-Type, Idempotency-Key, X-Request-Id, Traceparent"

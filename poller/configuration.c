@@ -15,7 +15,7 @@
 /* What the default of SQS_POLL_TIMEOUT_MS adds to the wait of the long poll. */
 #define POLL_TIMEOUT_MARGIN_MS 5000
 
-/* PAYMENT_TIMEOUT_MS where it is unset and a try may take longer. */
+/* The longest time that the provider has where PAYMENT_TIMEOUT_MS is unset. */
 #define PAYMENT_TIMEOUT_DEFAULT_MS 8000
 
 static const struct setting settings[] = {
@@ -49,9 +49,9 @@ static const struct setting settings[] = {
     {"PAYMENT_CAPTURE", NULL, SETTING_CHOICE, "at_once", 0, 0, "at_once|later", false, FIELD(payment_capture),
      "later: the money is promised first, and taken once the order is known to want it"},
     {"PAYMENT_TIMEOUT_MS", NULL, SETTING_INTEGER, NULL, 1, 3600000, NULL, false, FIELD(payment_timeout_ms),
-     "how long the provider may take for an answer, milliseconds; less than SQS_PROCESS_TIMEOUT_MS; unset: 8000, or "
-     "half "
-     "of SQS_PROCESS_TIMEOUT_MS where that is 8000 or less"},
+     "how long the provider may take for an answer, milliseconds; less than SQS_PROCESS_TIMEOUT_MS; unset: half of it, "
+     "at "
+     "most 8000"},
     {"PAYMENT_CIRCUIT_FAILURES", NULL, SETTING_INTEGER, "5", 1, 1000, NULL, false, FIELD(payment_circuit_failures),
      "failures of the provider in a row after which nobody asks it for a while"},
     {"PAYMENT_CIRCUIT_PAUSE_MS", NULL, SETTING_INTEGER, "10000", 100, 3600000, NULL, false,
@@ -193,6 +193,13 @@ static const char *payment_fault(const struct poller_configuration *configuratio
     return NULL;
 }
 
+/* payment_timeout_default_ms leaves some time of a try to the database. */
+static long payment_timeout_default_ms(long process_timeout_ms) {
+    long half_ms = process_timeout_ms / 2;
+
+    return half_ms < 1 ? 1 : half_ms < PAYMENT_TIMEOUT_DEFAULT_MS ? half_ms : PAYMENT_TIMEOUT_DEFAULT_MS;
+}
+
 /* check_payments fills in the time limit and the provider's well-known URL, drops the slash at its end, and checks. */
 static bool check_payments(struct poller_configuration *configuration, char *error, size_t error_size) {
     char **url = &configuration->payment_provider_url;
@@ -205,9 +212,7 @@ static bool check_payments(struct poller_configuration *configuration, char *err
         (*url)[strlen(*url) - 1] = '\0';
     }
     if (configuration->payment_timeout_ms == 0) {
-        configuration->payment_timeout_ms = configuration->process_timeout_ms > PAYMENT_TIMEOUT_DEFAULT_MS
-                                                ? PAYMENT_TIMEOUT_DEFAULT_MS
-                                                : configuration->process_timeout_ms / 2;
+        configuration->payment_timeout_ms = payment_timeout_default_ms(configuration->process_timeout_ms);
     }
     fault = payment_fault(configuration);
     if (fault != NULL) {

@@ -25,8 +25,8 @@ struct dead_letter_move {
     dead_letter_callback *callback;
     void *context;
     int64_t row_id;
-    struct sqs_call *call; /* while the message is being sent */
-    bool shortened;
+    struct sqs_call *call;                              /* while the message is being sent */
+    enum { WHOLE, WITHOUT_ATTRIBUTES, SHORTENED } form; /* of the message */
 };
 
 static void record(struct dead_letter_move *move);
@@ -131,7 +131,8 @@ static void record(struct dead_letter_move *move) {
         number_text(letter->receive_count, count),
         letter->order_id > 0 ? number_text(letter->order_id, order_id) : NULL,
         letter->request_id,
-        letter->outbox_id > 0 ? number_text(letter->outbox_id, outbox_id) : NULL,
+        /* One that is to be moved stays pending until it is, so that it comes again when the move fails. */
+        letter->outbox_id > 0 && move->services->dlq_url == NULL ? number_text(letter->outbox_id, outbox_id) : NULL,
     };
 
     database_pool_submit(move->services->pool, &record_dead_letter_statement, values, move->services->timeout_ms,
@@ -218,7 +219,7 @@ static void send_message(struct dead_letter_move *move) {
     clock_iso_text(moved_at);
     body = dead_letter_queue_body(&move->letter, moved_at);
     message.body = body;
-    message.attributes = move->shortened ? NULL : copy_attributes(move->letter.attributes);
+    message.attributes = move->form == WHOLE ? copy_attributes(move->letter.attributes) : NULL;
     if (sqs_is_fifo(move->services->dlq_url)) {
         /* Its own id as group where it had none: dead letters need no order. */
         message.group_id = move->letter.group_id != NULL ? move->letter.group_id : move->letter.message_key;
@@ -234,21 +235,23 @@ static void send_message(struct dead_letter_move *move) {
 }
 
 /*
- * shorten makes of the message what any queue takes: without attributes and with the beginning of the body. false when
- * it is so already. The wrapped body is longer than the original one, which may have had the greatest length that SQS
- * allows, and may come from the outbox because a queue had refused it; the row keeps the whole of it.
+ * reduce leaves something out of a message that the queue refused: its attributes, then all but the beginning of the
+ * body. false when nothing is left to leave out. The wrapped body is longer than the original one, which may have had
+ * the greatest length that SQS allows; and either may be what another queue refused before. The row keeps all of it.
  */
-static bool shorten(struct dead_letter_move *move) {
+static bool reduce(struct dead_letter_move *move) {
     char *body = (char *)move->letter.body;
 
-    if (move->shortened) {
+    if (move->form == WHOLE && json_object_size(move->letter.attributes) > 0) {
+        move->form = WITHOUT_ATTRIBUTES;
+        return true;
+    }
+    if (move->form == SHORTENED || strlen(body) <= SHORTENED_BODY_SIZE) {
         return false;
     }
-    if (strlen(body) > SHORTENED_BODY_SIZE) {
-        body[SHORTENED_BODY_SIZE] = '\0';
-        text_replace_bad_utf8(body, SHORTENED_BODY_SIZE);
-    }
-    move->shortened = true;
+    body[SHORTENED_BODY_SIZE] = '\0';
+    text_replace_bad_utf8(body, SHORTENED_BODY_SIZE);
+    move->form = SHORTENED;
     return true;
 }
 
@@ -257,7 +260,7 @@ static void take_send_answer(void *context, const struct sqs_answer *answer) {
     char message_id[SQS_MESSAGE_ID_SIZE];
 
     move->call = NULL;
-    if (answer->error.class == SQS_ERROR_REQUEST && shorten(move)) {
+    if ((answer->error.class == SQS_ERROR_MESSAGE || answer->error.class == SQS_ERROR_REQUEST) && reduce(move)) {
         send_message(move);
         return;
     }

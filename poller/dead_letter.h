@@ -1,7 +1,8 @@
 /*
  * Dead letters of the queue: the row in the database first, then the message on the dead-letter queue, then the note
- * that it is there. Whoever asked deletes the message from the main queue afterwards. Each step can be repeated: when
- * the message is delivered again after a step failed, the row tells how far the move had come.
+ * that it is there, which finishes a message of the outbox; whoever asked deletes one of the main queue afterwards.
+ * Each step can be repeated: when the message is delivered again after a step failed, the row tells how far the move
+ * had come.
  */
 #ifndef SHOP_POLLER_DEAD_LETTER_H
 #define SHOP_POLLER_DEAD_LETTER_H

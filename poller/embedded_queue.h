@@ -1,7 +1,7 @@
 /*
  * The embedded queue: with no queue configured the outbox itself is the queue, and its rows are handled straight from
  * it. A row is delivered in the commit that has its effect. With a queue configured it handles what is not for the
- * queue: refunds.
+ * queue, refunds, and what the queue does not take.
  */
 #ifndef SHOP_POLLER_EMBEDDED_QUEUE_H
 #define SHOP_POLLER_EMBEDDED_QUEUE_H

@@ -15,7 +15,7 @@
 /* What the attributes of a message take at most: its ids are short (contract of POST /api/orders). */
 #define ATTRIBUTES_MAXIMUM_BYTES 4096
 
-/* Rows that may be in hand: eight batches under way at once. */
+/* Rows that may be in hand: eight batches under way at once. As many may be handled without the queue. */
 #define ROWS_IN_HAND 80
 
 /* Longest wait between two tries of one send. */
@@ -57,12 +57,17 @@ static void take_rows(void *context, struct outbox_row *rows, size_t count, cons
 static void send_batch_now(void *context);
 static void take_send_answer(void *context, const struct sqs_answer *answer);
 
-/* lease_for gives how long a claim lasts: no longer than needed, for as long the rows of a poller that was killed rest.
- */
+/* lease_for gives how long a claim lasts: enough for the waits between the tries of a send and for one that is slow,
+ * and no longer, for as long the rows of a poller that was killed rest. A call that takes longer, because it is
+ * repeated with new credentials, may send a row twice, which does no harm. */
 static int lease_for(const struct outbox_relay_settings *settings) {
-    int longest_ms = settings->handling_ms > SQS_CALL_TIMEOUT_MS ? settings->handling_ms : SQS_CALL_TIMEOUT_MS;
+    int64_t lease = settings->handling_ms > SQS_CALL_TIMEOUT_MS ? settings->handling_ms : SQS_CALL_TIMEOUT_MS;
+    int i;
 
-    return longest_ms + LEASE_MARGIN_MS;
+    for (i = 1; i <= settings->maximum_retries; i++) {
+        lease += backoff_ceiling_ms(settings->retry_delay_ms, RETRY_DELAY_MAXIMUM_MS, i);
+    }
+    return (int)lease + LEASE_MARGIN_MS;
 }
 
 struct outbox_relay *outbox_relay_create(const struct outbox_relay_settings *settings) {
@@ -111,7 +116,8 @@ void outbox_relay_advance(struct outbox_relay *relay) {
     int capacity = relay->pace.failures > 0 ? SQS_BATCH_ENTRIES : ROWS_IN_HAND;
     int64_t wait_ms = claim_pace_wait_ms(&relay->pace, clock_monotonic_ms());
 
-    if (relay->stopping || relay->claiming || (int)relay->rows_in_hand > capacity / 2) {
+    if (relay->stopping || relay->claiming || (int)relay->rows_in_hand > capacity / 2 ||
+        embedded_queue_in_hand(relay->settings.own) >= ROWS_IN_HAND) {
         return; /* an event that changes this also runs another round of the loop */
     }
     if (wait_ms > 0) {
@@ -140,14 +146,14 @@ static void log_failure(const struct outbox_row *row, enum log_level level, cons
                         "retryInMs", (json_int_t)retry_after_ms));
 }
 
-/* postpone_row gives one row back with an error and lets go of it. */
+/* postpone_row gives one row back with an error and lets go of it. It rests the longer, the more had failed before. */
 static void postpone_row(struct outbox_relay *relay, struct outbox_row *row, const char *error, int64_t maximum_ms,
-                         int64_t lease_end_ms) {
-    int64_t retry_after_ms = backoff_delay_ms(RELEASE_BASE_MS, maximum_ms, relay->pace.failures);
+                         const struct send_batch *batch) {
+    int64_t retry_after_ms = backoff_delay_ms(RELEASE_BASE_MS, maximum_ms, relay->pace.failures + batch->tries);
 
     metrics_count(METRIC_PUBLISHES_FAILED);
     log_failure(row, LOG_ERROR, error, retry_after_ms);
-    outbox_postpone(relay->settings.outbox, row, error, retry_after_ms, lease_end_ms);
+    outbox_postpone(relay->settings.outbox, row, error, retry_after_ms, batch->lease_end_ms);
     outbox_row_clear(row);
 }
 
@@ -157,13 +163,13 @@ static void postpone_row(struct outbox_relay *relay, struct outbox_row *row, con
  * its claim lasts long enough for that.
  */
 static void handle_refused(struct outbox_relay *relay, struct outbox_row *row, const char *error,
-                           int64_t lease_end_ms) {
-    if (relay->stopping || clock_monotonic_ms() + relay->settings.handling_ms > lease_end_ms) {
-        postpone_row(relay, row, error, RELEASE_MAXIMUM_MS, lease_end_ms);
+                           const struct send_batch *batch) {
+    if (relay->stopping || clock_monotonic_ms() + relay->settings.handling_ms > batch->lease_end_ms) {
+        postpone_row(relay, row, error, RELEASE_MAXIMUM_MS, batch);
         return;
     }
     log_failure(row, LOG_WARN, error, 0);
-    embedded_queue_take(relay->settings.own, row, lease_end_ms);
+    embedded_queue_take(relay->settings.own, row, batch->lease_end_ms);
 }
 
 /* message_bytes gives what a row counts towards the size of a batch: body, and attributes with their names and types.
@@ -339,6 +345,7 @@ static int64_t longest_release_ms(enum sqs_error_class class) {
     case SQS_ERROR_CREDENTIALS:
     case SQS_ERROR_CLOCK:
     case SQS_ERROR_QUEUE:
+    case SQS_ERROR_REQUEST:
         return RELEASE_OPERATOR_MAXIMUM_MS;
     default:
         return RELEASE_MAXIMUM_MS;
@@ -347,8 +354,12 @@ static int64_t longest_release_ms(enum sqs_error_class class) {
 
 /* may_retry tells whether a row that failed stays in its batch for another try, which has to end within the claim. */
 static bool may_retry(const struct send_batch *batch, enum sqs_error_class class) {
-    return class == SQS_ERROR_TRANSIENT && batch->tries <= batch->relay->settings.maximum_retries &&
-           clock_monotonic_ms() + SQS_CALL_TIMEOUT_MS <= batch->lease_end_ms && !batch->relay->stopping;
+    const struct outbox_relay_settings *settings = &batch->relay->settings;
+    int64_t longest_ms =
+        backoff_ceiling_ms(settings->retry_delay_ms, RETRY_DELAY_MAXIMUM_MS, batch->tries) + SQS_CALL_TIMEOUT_MS;
+
+    return class == SQS_ERROR_TRANSIENT && batch->tries <= settings->maximum_retries &&
+           clock_monotonic_ms() + longest_ms <= batch->lease_end_ms && !batch->relay->stopping;
 }
 
 /*
@@ -358,7 +369,7 @@ static bool may_retry(const struct send_batch *batch, enum sqs_error_class class
 static void sort_outcomes(struct send_batch *batch, const struct sqs_entry_outcome *outcomes) {
     struct outbox_relay *relay = batch->relay;
     int64_t delivered[SQS_BATCH_ENTRIES];
-    size_t delivered_count = 0, kept = 0, i;
+    size_t delivered_count = 0, kept = 0, postponed = 0, i;
 
     for (i = 0; i < batch->count; i++) {
         struct outbox_row *row = &batch->rows[i];
@@ -374,10 +385,11 @@ static void sort_outcomes(struct send_batch *batch, const struct sqs_entry_outco
         } else {
             char *text = sqs_error_text(error);
 
-            if (error->class == SQS_ERROR_REQUEST) {
-                handle_refused(relay, row, text, batch->lease_end_ms);
+            if (error->class == SQS_ERROR_MESSAGE) {
+                handle_refused(relay, row, text, batch);
             } else {
-                postpone_row(relay, row, text, longest_release_ms(error->class), batch->lease_end_ms);
+                postpone_row(relay, row, text, longest_release_ms(error->class), batch);
+                postponed++;
             }
             free(text);
         }
@@ -387,6 +399,8 @@ static void sort_outcomes(struct send_batch *batch, const struct sqs_entry_outco
     outbox_mark_delivered(relay->settings.outbox, delivered, delivered_count, batch->lease_end_ms);
     if (delivered_count > 0) {
         claim_pace_note_success(&relay->pace);
+    } else if (postponed > 0) {
+        claim_pace_note_failure(&relay->pace, clock_monotonic_ms());
     }
 }
 
@@ -407,6 +421,11 @@ static void send_singly(struct send_batch *batch) {
     free_batch(batch);
 }
 
+/* is_refusal tells whether a batch may have been refused for one of its messages. */
+static bool is_refusal(enum sqs_error_class class) {
+    return class == SQS_ERROR_MESSAGE || class == SQS_ERROR_REQUEST;
+}
+
 static void take_send_answer(void *context, const struct sqs_answer *answer) {
     struct send_batch *batch = context;
     struct outbox_relay *relay = batch->relay;
@@ -416,14 +435,14 @@ static void take_send_answer(void *context, const struct sqs_answer *answer) {
     batch->call = NULL;
     if (answer->error.class == SQS_NO_ERROR) {
         sqs_decode_batch(answer->body, answer->body_length, outcomes, batch->count);
-    } else if (answer->error.class == SQS_ERROR_REQUEST && batch->count > 1 && !relay->stopping) {
+    } else if (is_refusal(answer->error.class) && batch->count > 1 && !relay->stopping) {
         send_singly(batch);
         return;
     } else {
         for (i = 0; i < batch->count; i++) {
             outcomes[i].error = answer->error;
         }
-        if (!may_retry(batch, answer->error.class)) {
+        if (answer->error.class != SQS_ERROR_MESSAGE && !may_retry(batch, answer->error.class)) {
             claim_pace_note_failure(&relay->pace, clock_monotonic_ms());
         }
     }

@@ -1,7 +1,7 @@
 /*
  * The outbox relay: claims what checkout left in the outbox and puts it on the queue, at least once each. A row leaves
  * the outbox only when the queue has confirmed its message; until then it stays with its error and the time of its next
- * try.
+ * try. What is not for the queue, or is what no queue would take or this one does not, is handled from the outbox.
  */
 #ifndef SHOP_POLLER_OUTBOX_RELAY_H
 #define SHOP_POLLER_OUTBOX_RELAY_H

@@ -180,7 +180,8 @@ static void depart(void *context) {
  * handle makes it needless. */
 static bool keep_or_drop(struct receipt_batcher *batcher, struct receipt_entry *entry, const struct sqs_error *error) {
     entry->tries++;
-    if (error->class != SQS_ERROR_LEASE_LOST && error->class != SQS_ERROR_REQUEST && entry->tries < TRIES_MAXIMUM &&
+    if (error->class != SQS_ERROR_LEASE_LOST && error->class != SQS_ERROR_REQUEST &&
+        error->class != SQS_ERROR_MESSAGE && entry->tries < TRIES_MAXIMUM &&
         find_waiting(batcher, entry->receipt_handle) == NULL) {
         list_append(&batcher->line, &entry->place);
         return true;

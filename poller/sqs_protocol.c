@@ -320,6 +320,10 @@ static const struct {
     {"OptInRequired", SQS_ERROR_QUEUE},
     {"Kms*", SQS_ERROR_QUEUE},
     {"KMS.*", SQS_ERROR_QUEUE},
+    {"InvalidMessageContents", SQS_ERROR_MESSAGE},
+    {"InvalidParameterValue", SQS_ERROR_MESSAGE}, /* SendMessage: the size of a message, the text of an attribute */
+    {"InvalidAttributeValue", SQS_ERROR_MESSAGE},
+    {"BatchRequestTooLong", SQS_ERROR_MESSAGE},
     {"ReceiptHandleIsInvalid", SQS_ERROR_LEASE_LOST},
     {"MessageNotInflight", SQS_ERROR_LEASE_LOST},
 };

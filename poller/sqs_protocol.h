@@ -28,6 +28,7 @@ enum sqs_error_class {
     SQS_ERROR_CLOCK,       /* correct the clock by the answer's Date, then try again */
     SQS_ERROR_QUEUE,       /* queue missing or access refused: needs an operator; keep asking, slowly */
     SQS_ERROR_LEASE_LOST,  /* the receipt handle is no longer good: the message went back to the queue */
+    SQS_ERROR_MESSAGE,     /* the queue will never take this message */
     SQS_ERROR_REQUEST,     /* the service will never accept this request */
 };
 

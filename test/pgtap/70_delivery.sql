@@ -1,6 +1,6 @@
 -- The outbox as the poller uses it, and dead letters.
 BEGIN;
-SELECT plan(62);
+SELECT plan(68);
 \ir fixture.psql
 
 SELECT pg_temp.product('apple', 1, 50) AS apple \gset
@@ -134,6 +134,23 @@ SELECT is(shop.mark_outbox_delivered(1, ARRAY[:m2]), 0, 'a dead message is not d
 SELECT is(shop.release_outbox(1, ARRAY[:m2], 'x', 0), 0, 'nor given back');
 SELECT is(pg_temp.claimed(5), NULL, 'nor claimed');
 
+-- What goes on to a dead-letter queue stays pending until it is there.
+SELECT pg_temp.order_of(10, :apple) AS fourth \gset
+SELECT id AS m4 FROM shop.outbox WHERE order_id = :fourth \gset
+SELECT is(pg_temp.claimed(5), :m4::text, 'another message');
+SELECT id AS moving FROM shop.record_dead_letter(1, 'outbox', :'m4', format('{"orderId": %s}', :fourth), NULL,
+    'max_retries_exceeded', 'down', 5, :fourth, NULL, NULL) \gset
+SELECT is(pg_temp.message(:m4), 'pending after 1, error -', 'is given up, and pending');
+SELECT shop.mark_dead_letter_moved(1, :moving, 'dlq-4') \g /dev/null
+SELECT is(pg_temp.message(:m4), 'dead after 1, error down', 'until it is moved');
+SELECT shop.settle_payment(1, :fourth, true, NULL, NULL, NULL) \g /dev/null
+SELECT isnt((SELECT id FROM shop.record_dead_letter(1, 'sqs', 'm-4', format('{"orderId": %s}', :fourth), NULL, 'order_not_found',
+    'e', 1, :fourth, NULL, NULL)), NULL, 'a reason that no try can undo is recorded');
+SELECT is((SELECT first_reason FROM shop.record_dead_letter(1, 'sqs', 'm-4', format('{"orderId": %s}', :fourth), NULL,
+    'max_retries_exceeded', 'e', 6, :fourth, NULL, NULL)), 'order_not_found', 'and stays, though the order is settled');
+SELECT is((SELECT id FROM shop.record_dead_letter(1, 'outbox', :'m4', format('{"orderId": %s}', :fourth), NULL,
+    'max_retries_exceeded', 'e', 6, :fourth, NULL, NULL)), NULL, 'but for one that was given up too early');
+
 -- What cannot be stored is refused and changes nothing.
 SELECT throws_ok($$SELECT shop.record_dead_letter(1, 'mail', 'k', 'b', NULL, 'r', NULL, 1, NULL, NULL, NULL)$$,
     '23514', NULL,
@@ -141,7 +158,7 @@ SELECT throws_ok($$SELECT shop.record_dead_letter(1, 'mail', 'k', 'b', NULL, 'r'
 SELECT throws_ok($$SELECT shop.record_dead_letter(1, 'sqs', NULL, 'b', NULL, 'r', NULL, 1, NULL, NULL, NULL)$$,
     '23502', NULL,
                  'a letter without a key is refused');
-SELECT is((SELECT count(*) FROM shop.dead_letters), 4::bigint, 'so there are four rows');
+SELECT is((SELECT count(*) FROM shop.dead_letters), 6::bigint, 'so there are six rows');
 
 -- The messages of many orders, by pages.
 SELECT pg_temp.order_of(customer, :apple) FROM generate_series(101, 125) customer \g /dev/null

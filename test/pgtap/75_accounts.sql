@@ -1,6 +1,6 @@
 -- Accounts: finding them, counting failures, locking, the demo accounts.
 BEGIN;
-SELECT plan(62);
+SELECT plan(63);
 
 SELECT is((SELECT id FROM shop.find_account(1, 'nobody')), NULL, 'an unknown name has no account');
 SELECT lives_ok($$SELECT shop.put_demo_account(1, 1, 'boss', 'admin', 'hash-1')$$, 'demo account 1');
@@ -111,6 +111,9 @@ FROM (VALUES ('clerk', 'correct horse', 'user', 'SH005', 'invalid argument "acco
 SELECT is(shop.create_account(1, 'edge' || length(password), password, 'user') > 0, true, format('%s bytes are enough and not too many',
     octet_length(password))) FROM (VALUES ('eight...'), (repeat('ä', 127))) passwords (password);
 SELECT isnt(shop.create_account(2, 'clerk', 'correct horse', 'user'), NULL, 'another store has its own names');
+SELECT count(shop.record_login(1, 'newcomer', false)) FROM generate_series(1, 10) \g /dev/null
+SELECT shop.create_account(1, 'newcomer', 'correct horse', 'user') \g /dev/null
+SELECT is(pg_temp.locked('newcomer'), false, 'failures before an account was made do not lock it');
 SELECT count(shop.record_login(1, 'clerk', false)) FROM generate_series(1, 10) \g /dev/null
 SELECT pg_temp.hash(:clerk) AS old_hash \gset
 SELECT lives_ok(format($$SELECT shop.set_password(1, %s, 'another one')$$, :clerk), 'an account gets a new password');

@@ -96,12 +96,11 @@ describe('entries of a batch fail', () => {
     const [id] = await buy(1);
     const poller = await start(tries);
     await eventually('it was not taken', () => poller.events('outbox_publish_failed', { orderId: id }).length >= 3);
-    const [row] = await shop.database.rows(`SELECT attempts, last_error FROM shop.outbox WHERE order_id = ${id}`);
-    assert.match(row.last_error, /InternalError/);
+    assert.match(await shop.database.value(`SELECT last_error FROM shop.outbox WHERE order_id = ${id}`), /InternalError/);
     how = { failed: () => ({ Code: 'InvalidMessageContents', SenderFault: true }) };
     await settling.settledByRule([id]);
-    const [other] = await buy(1);
     how = { failed: () => ({ Code: 'InternalError', SenderFault: false }) };
+    const [other] = await buy(1);
     await eventually('nor was the next', () => poller.events('outbox_publish_failed', { orderId: other }).length >= 3);
     await poller.stop();
     await settling.poller({ ...tries, PAYMENT_SIMULATION_MODE: 'rule_based' }); // without a queue
@@ -255,11 +254,35 @@ describe('a dead-letter queue that is away', () => {
 
   test('that refuses attributes gets the letter without them', async () => {
     stub.fault = (action, parameters) => (action === 'SendMessage' && parameters.MessageAttributes ? refusal('InvalidParameterValue') : undefined);
-    stub.put('payments', 'poison', { attributes: { requestId: { DataType: 'String', StringValue: 'poisoned' } } });
+    const poison = 'poison'.padEnd(5000, '!');
+    stub.put('payments', poison, { attributes: { requestId: { DataType: 'String', StringValue: 'poisoned' } } });
     await start();
     const [letter] = await eventually('it is there', () => stub.queues.get('payments-dlq').length === 1 && stub.queues.get('payments-dlq'));
-    assert.equal(JSON.parse(letter.body).originalBody, 'poison');
+    assert.equal(JSON.parse(letter.body).originalBody, poison, 'the body is whole');
     await empty();
+  });
+
+  test('gets what was handled from the outbox too, when it is back', async () => {
+    let broken = true;
+    stub.fault = (action) => {
+      if (action === 'SendMessageBatch') return { failed: () => ({ Code: 'InvalidMessageContents', SenderFault: true }) };
+      return action === 'SendMessage' && broken ? refusal('QueueDoesNotExist') : undefined;
+    };
+    await settling.forbid();
+    try {
+      const [id] = await buy(1);
+      const poller = await start({ SQS_WORKER_MAX_RECEIVE_COUNT: '1' });
+      await eventually('it was given up twice', () => poller.events('dlq_move_failed', { orderId: id }).length >= 2, 30);
+      broken = false;
+      const [letter] = await eventually('it is there', () => stub.queues.get('payments-dlq').length > 0 && stub.queues.get('payments-dlq'), 30);
+      assert.equal(JSON.parse(letter.body).reason, 'max_retries_exceeded');
+      assert.match(JSON.parse(letter.body).error, /permission denied/, 'of the try, not of the moves');
+      await settling.outboxDone();
+      assert.equal(await shop.database.value(`SELECT status FROM shop.outbox WHERE order_id = ${id}`), 'dead');
+      assert.equal((await poller.event('message_moved_to_dlq', { orderId: id })).dlqUrl, stub.url('payments-dlq'));
+    } finally {
+      await settling.allow();
+    }
   });
 });
 

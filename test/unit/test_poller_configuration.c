@@ -162,6 +162,10 @@ static void a_provider_needs_its_settings(void **state) {
     assert_refused("PAYMENT_TIMEOUT_MS", "15000");
     configuration = load();
     assert_string_equal(configuration.payment_provider_url, "http://pay.example/v1");
+    assert_int_equal(configuration.payment_timeout_ms, 7500);
+    configuration_free(&configuration);
+    setenv("SQS_PROCESS_TIMEOUT_MS", "16001", 1);
+    configuration = load();
     assert_int_equal(configuration.payment_timeout_ms, 8000);
     configuration_free(&configuration);
     setenv("SQS_PROCESS_TIMEOUT_MS", "3000", 1);

@@ -143,7 +143,7 @@ static void decodes_batches_entry_by_entry(void **state) {
                  outcomes, 5);
     assert_int_equal(outcomes[0].error.class, SQS_ERROR_TRANSIENT);
     assert_string_equal(outcomes[0].error.message, "try again");
-    assert_int_equal(outcomes[1].error.class, SQS_ERROR_REQUEST);
+    assert_int_equal(outcomes[1].error.class, SQS_ERROR_MESSAGE);
     assert_int_equal(outcomes[2].error.class, SQS_NO_ERROR);
     assert_string_equal(outcomes[2].message_id, "m-2");
     assert_int_equal(outcomes[3].error.class, SQS_ERROR_TRANSIENT); /* not mentioned: not accounted for */
@@ -194,7 +194,8 @@ static void decodes_errors(void **state) {
         {429, "", NULL, NULL, "Http429", "", SQS_ERROR_TRANSIENT},
         {403, "", NULL, NULL, "Http403", "", SQS_ERROR_QUEUE},
         {400, "{\"__type\":\"com.amazonaws.sqs#InvalidMessageContents\"}", NULL, NULL, "InvalidMessageContents", "",
-         SQS_ERROR_REQUEST},
+         SQS_ERROR_MESSAGE},
+        {400, "{\"__type\":\"InvalidAction\"}", NULL, NULL, "InvalidAction", "", SQS_ERROR_REQUEST},
         {400, "{\"__type\":\"com.amazonaws.sqs#ReceiptHandleIsInvalid\"}", NULL, NULL, "ReceiptHandleIsInvalid", "",
          SQS_ERROR_LEASE_LOST},
         {400, "{\"__type\":\"AccessDeniedException\"}", NULL, NULL, "AccessDeniedException", "", SQS_ERROR_QUEUE},

@@ -292,7 +292,7 @@ BEGIN
     COMMENT ON COLUMN shop.dead_letters.body IS 'the message as it came';
     COMMENT ON COLUMN shop.dead_letters.attributes IS 'its message attributes, a JSON object';
     COMMENT ON COLUMN shop.dead_letters.reason IS 'invalid_message_body, max_retries_exceeded, order_not_found, …';
-    COMMENT ON COLUMN shop.dead_letters.error IS 'the last error';
+    COMMENT ON COLUMN shop.dead_letters.error IS 'what was wrong when it was given up';
     COMMENT ON COLUMN shop.dead_letters.receive_count IS 'how often it was tried';
     COMMENT ON COLUMN shop.dead_letters.order_id IS 'the order, where known';
     COMMENT ON COLUMN shop.dead_letters.request_id IS 'the request that caused the message, where known';
@@ -507,7 +507,7 @@ BEGIN
         FROM shop.orders purchase
         LEFT JOIN LATERAL (SELECT dead.id, dead.reason FROM shop.dead_letters dead
                            WHERE dead.store_id = purchase.store_id AND dead.order_id = purchase.id
-                             AND dead.status = 'open' ORDER BY dead.id LIMIT 1) letter ON true
+                             AND dead.status <> 'redriven' ORDER BY dead.id LIMIT 1) letter ON true
         LEFT JOIN LATERAL (SELECT try.id, try.status, try.reason FROM shop.payment_attempts try
                            WHERE try.store_id = purchase.store_id AND try.order_id = purchase.id
                              AND try.status IN ('requested', 'unknown', 'authorized') ORDER BY try.id LIMIT 1) attempt ON true

@@ -109,6 +109,7 @@ BEGIN
         RAISE EXCEPTION 'invalid argument "account_name"'
             USING ERRCODE = 'SH005', DETAIL = 'There is an account with this name already.';
     END IF;
+    PERFORM shop.forget_failed_logins(store_id, account_name);
     RETURN account_id;
 END
 $function$;

@@ -173,15 +173,17 @@ BEGIN
     IF reason = 'max_retries_exceeded' AND body ~ '"(orderId|order_id)"' AND body !~ '"refundId"'
        AND NOT EXISTS (SELECT FROM shop.dead_letters letter
                        WHERE letter.store_id = record_dead_letter.store_id AND letter.source = record_dead_letter.source
-                         AND letter.message_key = record_dead_letter.message_key) THEN
+                         AND letter.message_key = record_dead_letter.message_key
+                         AND letter.reason <> 'max_retries_exceeded') THEN
         SELECT purchase.status FROM shop.orders purchase
         WHERE purchase.store_id = record_dead_letter.store_id AND purchase.id = known_order_id
         FOR SHARE
         INTO order_status;
         IF order_status NOT IN ('QUEUED', 'pending') THEN
             UPDATE shop.outbox message SET status = 'delivered', finished_at = clock_timestamp()
-            WHERE message.store_id = record_dead_letter.store_id AND message.id = outbox_id
-              AND message.status = 'pending';
+            WHERE message.store_id = record_dead_letter.store_id AND message.status = 'pending'
+              AND message.id = CASE WHEN source = 'outbox' AND message_key ~ '^[0-9]{1,18}$' THEN message_key::bigint
+                                    ELSE outbox_id END;
             RETURN;
         END IF;
     END IF;
@@ -201,7 +203,7 @@ BEGIN
     WHERE message.store_id = record_dead_letter.store_id AND message.id = outbox_id AND message.status = 'pending';
 END
 $function$;
-COMMENT ON FUNCTION shop.record_dead_letter(integer, text, text, text, text, text, text, integer, bigint, text, bigint) IS 'Writes down a message that is given up, before it leaves its queue; once per (source, message_key). moved: it is already on the dead-letter queue. first_reason, first_error: why it was given up the first time, which counts. id NULL: nothing was written, because a try that seemed to have failed has settled the order after all; the message is done. With outbox_id that message is finished as dead in the same commit.';
+COMMENT ON FUNCTION shop.record_dead_letter(integer, text, text, text, text, text, text, integer, bigint, text, bigint) IS 'Writes down a message that is given up, before it leaves its queue; once per (source, message_key). moved: it is already on the dead-letter queue. first_reason, first_error: why it was given up the first time, which counts. id NULL: nothing was written, because a try that seemed to have failed has settled the order after all; the message is done. With outbox_id that message is finished as dead in the same commit; one that goes on to a dead-letter queue is finished by shop.mark_dead_letter_moved().';
 REVOKE ALL ON FUNCTION shop.record_dead_letter(integer, text, text, text, text, text, text, integer, bigint, text, bigint) FROM PUBLIC;
 
 CREATE FUNCTION shop.mark_dead_letter_moved(store_id integer, dead_letter_id bigint, dlq_message_id text) RETURNS void
@@ -209,14 +211,22 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
 AS $function$
 #variable_conflict use_column
+DECLARE
+    moved shop.dead_letters%ROWTYPE;
 BEGIN
     PERFORM shop.require_migrated();
     UPDATE shop.dead_letters letter
     SET dlq_message_id = mark_dead_letter_moved.dlq_message_id, dlq_moved_at = clock_timestamp(),
         updated_at = clock_timestamp()
     WHERE letter.store_id = mark_dead_letter_moved.store_id AND letter.id = dead_letter_id
-      AND letter.dlq_moved_at IS NULL;
+      AND letter.dlq_moved_at IS NULL
+    RETURNING * INTO moved;
+    IF moved.source = 'outbox' AND moved.message_key ~ '^[0-9]{1,18}$' THEN
+        UPDATE shop.outbox message SET status = 'dead', finished_at = clock_timestamp(), last_error = moved.error
+        WHERE message.store_id = moved.store_id AND message.id = moved.message_key::bigint
+          AND message.status = 'pending';
+    END IF;
 END
 $function$;
-COMMENT ON FUNCTION shop.mark_dead_letter_moved(integer, bigint, text) IS 'Notes that a dead letter is on the dead-letter queue, under this MessageId.';
+COMMENT ON FUNCTION shop.mark_dead_letter_moved(integer, bigint, text) IS 'Notes that a dead letter is on the dead-letter queue, under this MessageId. A message of the outbox is finished as dead by that.';
 REVOKE ALL ON FUNCTION shop.mark_dead_letter_moved(integer, bigint, text) FROM PUBLIC;

@@ -99,7 +99,7 @@ BEGIN
         -- A message of our own again, in the outbox; what it leads to happens once, however often it is delivered.
         INSERT INTO shop.outbox (store_id, topic, order_id, body, request_id, traceparent)
         VALUES (letter.store_id, 'redrive', letter.order_id, letter.body, coalesce(letter.request_id, redrive.request_id),
-                substring(letter.attributes FROM '"traceparent":\s*\{[^{}]*"StringValue":\s*"([0-9a-f-]{55})"'));
+                substring(letter.attributes FROM '"traceparent":\s*\{[^{}]*"StringValue":\s*"([0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-[^"\\]*)?)"'));
         UPDATE shop.dead_letters closed
         SET status = 'redriven', resolution = format('redriven by %s', coalesce(actor, 'a DBA')),
             updated_at = clock_timestamp()

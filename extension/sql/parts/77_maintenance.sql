@@ -68,9 +68,13 @@ SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
 AS $function$
     SELECT shop.purge_batch('dead_letters', $condition$
         old.status <> 'open' AND old.updated_at < clock_timestamp() - current_setting('shop.dead_letter_retention')::interval
+        -- What is about an unfinished order stays: it tells why the order goes no further.
+        AND NOT EXISTS (SELECT FROM shop.orders purchase
+                        WHERE purchase.store_id = old.store_id AND purchase.id = old.order_id
+                          AND purchase.status IN ('pending', 'QUEUED'))
     $condition$, store_id, row_limit)
 $function$;
-COMMENT ON FUNCTION shop.purge_dead_letters(integer, integer) IS 'Deletes up to row_limit closed dead letters that are older than shop.dead_letter_retention. Returns how many.';
+COMMENT ON FUNCTION shop.purge_dead_letters(integer, integer) IS 'Deletes up to row_limit closed dead letters that are older than shop.dead_letter_retention, but for those of unfinished orders. Returns how many.';
 REVOKE ALL ON FUNCTION shop.purge_dead_letters(integer, integer) FROM PUBLIC;
 
 CREATE FUNCTION shop.purge_failed_logins(store_id integer, row_limit integer) RETURNS integer

@@ -113,7 +113,10 @@ describe('entries of a batch fail', () => {
     const poller = await start();
     const ids = await buy(3);
     await allDone(ids);
-    for (const id of ids) assert.equal(poller.events('order_processed', { orderId: id }).length, 1);
+    for (const id of ids) {
+      await poller.event('order_processed', { orderId: id });
+      assert.equal(poller.events('order_processed', { orderId: id }).length, 1);
+    }
   });
 
   test('of a delete, with an invalid receipt handle: the message comes again and has no second effect', async () => {

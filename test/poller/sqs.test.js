@@ -127,7 +127,7 @@ describe('dead letters', () => {
     await settling.queue.empty();
     const poisoned = letters.filter((letter) => letter.reason === 'invalid_message_body');
     assert.deepEqual(poisoned.map((letter) => letter.originalBody).sort(), [...sent].sort());
-    assert.ok(poller.events('invalid_message_body').length >= sent.length);
+    await eventually('a line for each', () => poller.events('invalid_message_body').length >= sent.length);
     const rows = await shop.database.rows("SELECT body FROM shop.dead_letters WHERE reason = 'invalid_message_body'");
     assert.deepEqual(rows.map((row) => row.body).sort(), [...sent].sort());
   });

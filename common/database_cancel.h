@@ -17,4 +17,8 @@
  */
 void database_cancel(PGconn *connection);
 
+/* database_cancel_wait waits until no request is on its way any more, limit_ms milliseconds at most: a program that
+ * ends at once would take its threads with it, and the server would go on with what nobody waits for. */
+void database_cancel_wait(int limit_ms);
+
 #endif

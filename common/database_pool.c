@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "database_call.h"
+#include "database_cancel.h"
 #include "database_connection.h"
 #include "database_login.h"
 #include "log.h"
@@ -15,6 +16,7 @@
 #define LONGEST_BACKOFF_MS      5000
 #define WANTED_ATTEMPT_MS       250   /* a call that needs a connection may bring the next attempt forward to this */
 #define DRAIN_LIMIT_MS          1000  /* how long a cancelled call may keep its connection */
+#define CANCEL_LIMIT_MS         1000  /* how long cancels that are on their way may hold up the end of the program */
 #define SURPLUS_IDLE_MS         60000 /* connections beyond the first are closed after resting this long */
 #define MAXIMUM_CONFLICTS       3
 #define CONFLICT_PAUSE_MS       10 /* times the number of the try, plus as much again at random */
@@ -77,6 +79,10 @@ static void answer(struct database_pool *pool, struct database_call *call, enum 
 static bool is_open(const struct database_connection *connection) {
     return connection->state != STATE_STARTING && connection->state != STATE_OPENING &&
            connection->state != STATE_BROKEN && connection->state != STATE_SPENT;
+}
+
+static bool is_executing(const struct database_connection *connection) {
+    return connection->state == STATE_PREPARING || connection->state == STATE_EXECUTING;
 }
 
 static int count_open(const struct database_pool *pool) {
@@ -229,7 +235,13 @@ void database_pool_cancel_context(struct database_pool *pool, const void *contex
     for (i = 0; i < pool->connection_count; i++) {
         struct database_call *call = pool->connections[i]->call;
 
-        if (call != NULL && call->context == context) {
+        if (call == NULL || call->context != context) {
+            continue;
+        }
+        if (is_executing(pool->connections[i]) && !pool->connections[i]->call_finished) {
+            database_call_free(
+                database_connection_give_up_call(pool->connections[i], clock_monotonic_ms() + DRAIN_LIMIT_MS));
+        } else {
             call->callback = NULL;
         }
     }
@@ -672,6 +684,7 @@ void database_pool_destroy(struct database_pool *pool) {
         database_call_list_remove(&pool->finished, call);
         database_call_free(call);
     }
+    database_cancel_wait(CANCEL_LIMIT_MS);
     while (pool->connection_count > 0) {
         remove_connection(pool, pool->connection_count - 1);
     }

@@ -108,6 +108,10 @@ const struct database_statement release_outbox_statement = {
     " $4::pg_catalog.int4)",
     4, true};
 
+const struct database_statement extend_outbox_statement = {
+    "extend_outbox", "SELECT shop.extend_outbox($1::pg_catalog.int4, $2::pg_catalog.int8[], $3::pg_catalog.int4)", 3,
+    true};
+
 const struct database_statement postpone_outbox_statement = {
     "postpone_outbox",
     "SELECT shop.postpone_outbox($1::pg_catalog.int4, $2::pg_catalog.int8[], $3::pg_catalog.text,"

@@ -25,9 +25,9 @@ struct outbox_news {
     struct list_place place;
     struct outbox *outbox;
     const struct database_statement *statement;
-    char *ids;   /* "{1,2,3}" */
-    char *error; /* of rows that are given back */
-    char retry_after[NUMBER_TEXT_SIZE];
+    char *ids;                           /* "{1,2,3}" */
+    char *error;                         /* of rows that are given back */
+    char milliseconds[NUMBER_TEXT_SIZE]; /* until they are due */
     int64_t lease_end_ms;
     int tries;
     struct loop_timer timer; /* armed while it waits for its next try */
@@ -204,7 +204,7 @@ static void give_back(struct outbox *outbox, const struct database_statement *st
     if (error != NULL) {
         text_replace_bad_utf8(news->error, strlen(news->error)); /* the database would refuse the call */
     }
-    number_text(retry_after_ms < INT_MAX ? retry_after_ms : INT_MAX, news->retry_after);
+    number_text(retry_after_ms < INT_MAX ? retry_after_ms : INT_MAX, news->milliseconds);
     tell(news);
 }
 
@@ -220,10 +220,21 @@ void outbox_postpone(struct outbox *outbox, const struct outbox_row *row, const 
     give_back(outbox, &postpone_outbox_statement, &row->id, 1, error, retry_after_ms, lease_end_ms);
 }
 
+void outbox_extend(struct outbox *outbox, const struct outbox_row *row, int lease_ms) {
+    struct outbox_news *news = add_news(outbox, &extend_outbox_statement, &row->id, 1, clock_monotonic_ms() + lease_ms);
+
+    number_text(lease_ms, news->milliseconds);
+    tell(news);
+}
+
 /* tell submits the call; the values beyond the statement's parameter count are not looked at. */
 static void tell(void *context) {
     struct outbox_news *news = context;
-    const char *values[] = {news->outbox->store_id, news->ids, news->error, news->retry_after};
+    const char *values[] = {news->outbox->store_id, news->ids, news->error, news->milliseconds};
+
+    if (news->statement == &extend_outbox_statement) {
+        values[2] = news->milliseconds;
+    }
 
     database_pool_submit(news->outbox->pool, news->statement, values, CALL_TIMEOUT_MS, take_news_answer, news);
 }

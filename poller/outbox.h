@@ -63,6 +63,9 @@ void outbox_release(struct outbox *outbox, const int64_t *ids, size_t count, con
 void outbox_postpone(struct outbox *outbox, const struct outbox_row *row, const char *error, int64_t retry_after_ms,
                      int64_t lease_end_ms);
 
+/* outbox_extend lets the claim of a row last for lease_ms from now on. */
+void outbox_extend(struct outbox *outbox, const struct outbox_row *row, int lease_ms);
+
 /* outbox_is_settled tells whether no claim and no news for the database are pending. */
 bool outbox_is_settled(const struct outbox *outbox);
 

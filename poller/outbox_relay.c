@@ -21,9 +21,12 @@
 /* Longest wait between two tries of one send. */
 #define RETRY_DELAY_MAXIMUM_MS 30000
 
-/* What a claim lasts beyond the time that a send, or the try of a row that is not sent, may take: for the calls to the
- * database around it, each of which may take half of this. */
-#define LEASE_MARGIN_MS 20000
+/* The least time for which rows are claimed: a send takes milliseconds, but the machine may be busy. */
+#define LEASE_LEAST_MS 5000
+
+/* What the claim of a row that is handled here lasts beyond the time that one try may take, for the calls to the
+ * database around it. */
+#define HANDLING_MARGIN_MS 10000
 
 /* Waits before a released row is due again. */
 #define RELEASE_BASE_MS             1000
@@ -49,6 +52,7 @@ struct outbox_relay {
     size_t rows_in_hand;
     size_t claim_limit; /* of the claim under way */
     int lease_ms;
+    int64_t claim_began_ms;
     bool claiming, stopping;
 };
 
@@ -57,17 +61,20 @@ static void take_rows(void *context, struct outbox_row *rows, size_t count, cons
 static void send_batch_now(void *context);
 static void take_send_answer(void *context, const struct sqs_answer *answer);
 
-/* lease_for gives how long a claim lasts: enough for the waits between the tries of a send and for one that is slow,
- * and no longer, for as long the rows of a poller that was killed rest. A call that takes longer, because it is
- * repeated with new credentials, may send a row twice, which does no harm. */
+/*
+ * lease_for gives how long a claim lasts: as long as a received message is hidden, so that the rows of a poller that
+ * was killed rest no longer than its messages, but no longer than sends that time out may take. A send that outlasts
+ * its claim may be done twice, which does no harm.
+ */
 static int lease_for(const struct outbox_relay_settings *settings) {
-    int64_t lease = settings->handling_ms > SQS_CALL_TIMEOUT_MS ? settings->handling_ms : SQS_CALL_TIMEOUT_MS;
+    int64_t longest = SQS_CALL_TIMEOUT_MS, lease = (int64_t)settings->visibility_seconds * 1000;
     int i;
 
     for (i = 1; i <= settings->maximum_retries; i++) {
-        lease += backoff_ceiling_ms(settings->retry_delay_ms, RETRY_DELAY_MAXIMUM_MS, i);
+        longest += SQS_CALL_TIMEOUT_MS + backoff_ceiling_ms(settings->retry_delay_ms, RETRY_DELAY_MAXIMUM_MS, i);
     }
-    return (int)lease + LEASE_MARGIN_MS;
+    lease = lease < longest ? lease : longest;
+    return (int)(lease > LEASE_LEAST_MS ? lease : LEASE_LEAST_MS);
 }
 
 struct outbox_relay *outbox_relay_create(const struct outbox_relay_settings *settings) {
@@ -128,6 +135,7 @@ void outbox_relay_advance(struct outbox_relay *relay) {
     }
     if (database_pool_connected(relay->settings.pool)) {
         relay->claiming = true;
+        relay->claim_began_ms = clock_monotonic_ms();
         relay->claim_limit = (size_t)capacity - relay->rows_in_hand;
         outbox_claim(relay->settings.outbox, (int)relay->claim_limit, relay->lease_ms, take_rows, relay);
     }
@@ -157,19 +165,29 @@ static void postpone_row(struct outbox_relay *relay, struct outbox_row *row, con
     outbox_row_clear(row);
 }
 
+/* handle_here handles a row straight from the outbox, with a longer claim where that is too short for it. */
+static void handle_here(struct outbox_relay *relay, const struct outbox_row *row, int64_t lease_end_ms) {
+    int lease_ms = relay->settings.handling_ms + HANDLING_MARGIN_MS;
+
+    if (lease_end_ms < clock_monotonic_ms() + lease_ms) {
+        outbox_extend(relay->settings.outbox, row, lease_ms);
+        lease_end_ms = clock_monotonic_ms() + lease_ms;
+    }
+    embedded_queue_take(relay->settings.own, row, lease_end_ms);
+}
+
 /*
  * handle_refused deals with a row that the queue will never take as it is, though its text looks well: queues differ in
- * the characters and sizes that they take. Like those that are known to be refused it is handled from the outbox, where
- * its claim lasts long enough for that.
+ * the characters and sizes that they take. Like those that are known to be refused it is handled from the outbox.
  */
 static void handle_refused(struct outbox_relay *relay, struct outbox_row *row, const char *error,
                            const struct send_batch *batch) {
-    if (relay->stopping || clock_monotonic_ms() + relay->settings.handling_ms > batch->lease_end_ms) {
+    if (relay->stopping) {
         postpone_row(relay, row, error, RELEASE_MAXIMUM_MS, batch);
-        return;
+    } else {
+        log_failure(row, LOG_WARN, error, 0);
+        handle_here(relay, row, batch->lease_end_ms);
     }
-    log_failure(row, LOG_WARN, error, 0);
-    embedded_queue_take(relay->settings.own, row, batch->lease_end_ms);
 }
 
 /* message_bytes gives what a row counts towards the size of a batch: body, and attributes with their names and types.
@@ -244,7 +262,7 @@ static void send_rows(struct outbox_relay *relay, struct outbox_row *rows, size_
         if (is_for_queue(&rows[i])) {
             batch = add_row(batch, relay, &rows[i], lease_end_ms);
         } else {
-            embedded_queue_take(relay->settings.own, &rows[i], lease_end_ms);
+            handle_here(relay, &rows[i], lease_end_ms);
         }
     }
     if (batch != NULL) {
@@ -255,9 +273,7 @@ static void send_rows(struct outbox_relay *relay, struct outbox_row *rows, size_
 /* take_rows gets the outcome of a claim. */
 static void take_rows(void *context, struct outbox_row *rows, size_t count, const char *error) {
     struct outbox_relay *relay = context;
-    int64_t now = clock_monotonic_ms();
-    /* The claim began before its answer came, at most by the time its call may take, which the margin covers. */
-    int64_t lease_end_ms = now + relay->lease_ms - LEASE_MARGIN_MS / 2;
+    int64_t now = clock_monotonic_ms(), lease_end_ms = relay->claim_began_ms + relay->lease_ms;
 
     relay->claiming = false;
     loop_disarm(&relay->claim_timer);
@@ -352,11 +368,10 @@ static int64_t longest_release_ms(enum sqs_error_class class) {
     }
 }
 
-/* may_retry tells whether a row that failed stays in its batch for another try, which has to end within the claim. */
+/* may_retry tells whether a row that failed stays in its batch for another try, which has to begin within the claim. */
 static bool may_retry(const struct send_batch *batch, enum sqs_error_class class) {
     const struct outbox_relay_settings *settings = &batch->relay->settings;
-    int64_t longest_ms =
-        backoff_ceiling_ms(settings->retry_delay_ms, RETRY_DELAY_MAXIMUM_MS, batch->tries) + SQS_CALL_TIMEOUT_MS;
+    int64_t longest_ms = backoff_ceiling_ms(settings->retry_delay_ms, RETRY_DELAY_MAXIMUM_MS, batch->tries);
 
     return class == SQS_ERROR_TRANSIENT && batch->tries <= settings->maximum_retries &&
            clock_monotonic_ms() + longest_ms <= batch->lease_end_ms && !batch->relay->stopping;

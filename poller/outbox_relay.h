@@ -25,6 +25,7 @@ struct outbox_relay_settings {
     const char *queue_url;
     struct embedded_queue *own; /* handles what is not for the queue */
     int handling_ms;            /* how long a try of such a row may take */
+    int visibility_seconds;     /* how long a received message is hidden, and a claimed row rests */
     int maximum_retries;        /* of a send, before its rows are released with the error */
     int retry_delay_ms;         /* base of the backoff between them */
 };

@@ -168,6 +168,7 @@ static struct outbox_relay *create_relay(const struct worker *worker) {
         .queue_url = worker->configuration->queue_url,
         .own = worker->embedded,
         .handling_ms = (int)worker->configuration->process_timeout_ms,
+        .visibility_seconds = (int)worker->configuration->visibility_timeout_seconds,
         .maximum_retries = (int)worker->configuration->send_maximum_retries,
         .retry_delay_ms = (int)worker->configuration->send_retry_delay_ms,
     };

@@ -1,6 +1,6 @@
 -- The outbox as the poller uses it, and dead letters.
 BEGIN;
-SELECT plan(68);
+SELECT plan(70);
 \ir fixture.psql
 
 SELECT pg_temp.product('apple', 1, 50) AS apple \gset
@@ -58,6 +58,8 @@ SELECT is(shop.release_outbox(1, ARRAY[]::bigint[], 'x', 0), 0, 'nor is no messa
 
 -- What the queue did not take.
 SELECT is(pg_temp.claimed(5), :m1::text, 'the message is claimed again');
+SELECT is(shop.extend_outbox(1, ARRAY[:m1], 100000), 1, 'its claim is made longer');
+SELECT ok(pg_temp.due(:m1, 95, 100), 'from now on');
 SELECT is(shop.postpone_outbox(1, ARRAY[:m1], 'no queue', 10000), 1, 'the queue did not take it');
 SELECT is(pg_temp.message(:m1), 'pending after 1, error no queue', 'the error is kept, the attempt does not count');
 SELECT ok(pg_temp.due(:m1, 5, 10), 'it is due after the pause');

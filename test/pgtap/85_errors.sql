@@ -1,6 +1,6 @@
 -- Faults: the SQLSTATEs of class SH and 25006. Refusals of requests are answers and tested with their functions.
 BEGIN;
-SELECT plan(249);
+SELECT plan(252);
 \ir fixture.psql
 
 SELECT pg_temp.product('widget', 1, 10) AS widget \gset
@@ -36,6 +36,7 @@ FROM (VALUES
     (format('settle_payments(STORE, ARRAY[%s]::bigint[], ARRAY[true], NULL, NULL, NULL)', :placed), true),
     (format('mark_outbox_delivered(STORE, ARRAY[%s])', :message), true),
     (format($$release_outbox(STORE, ARRAY[%s], 'error', 0)$$, :message), true),
+    (format($$extend_outbox(STORE, ARRAY[%s], 1000)$$, :message), true),
     (format($$postpone_outbox(STORE, ARRAY[%s], 'error', 0)$$, :message), true),
     ($$record_dead_letter(STORE, 'sqs', 'key', 'body', NULL, 'reason', NULL, 1, NULL, NULL, NULL)$$, true),
     ($$mark_dead_letter_moved(STORE, 1, 'id')$$, true),

@@ -109,6 +109,7 @@ describe('stopping', () => {
       await eventually('the settlement waits for the lock', async () => (await waiting()) > 0);
       poller.child.kill('SIGTERM');
       await poller.ended(10);
+      await eventually('nobody works for it any more', async () => (await waiting()) === 0, 1);
       assert.equal(poller.events('worker_shutdown_drain_timeout').length, 1);
       assert.equal((await settling.queue.messages('payments')).length, 1);
     } finally {

@@ -128,6 +128,25 @@ $function$;
 COMMENT ON FUNCTION shop.begin_refund(integer, bigint, bigint) IS 'What the provider has to be told of a refund or void that is already committed: its id is the key to call with. All NULL: there is no such refund. One that is completed or failed already finishes the message outbox_id.';
 REVOKE ALL ON FUNCTION shop.begin_refund(integer, bigint, bigint) FROM PUBLIC;
 
+CREATE FUNCTION shop.extend_outbox(store_id integer, ids bigint[], lease_ms integer) RETURNS integer
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS $function$
+#variable_conflict use_column
+DECLARE
+    changed integer;
+BEGIN
+    PERFORM shop.require_migrated();
+    UPDATE shop.outbox message SET next_attempt_at = clock_timestamp() + lease_ms * interval '1 millisecond'
+    WHERE message.store_id = extend_outbox.store_id AND message.id = ANY (ids) AND message.status = 'pending'
+      AND message.next_attempt_at > clock_timestamp(); -- one that is due again is nobody's any more
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    RETURN changed;
+END
+$function$;
+COMMENT ON FUNCTION shop.extend_outbox(integer, bigint[], integer) IS 'Lets a claim last for lease_ms milliseconds from now on: for what takes longer than putting a message on a queue. Returns how many were still claimed.';
+REVOKE ALL ON FUNCTION shop.extend_outbox(integer, bigint[], integer) FROM PUBLIC;
+
 CREATE FUNCTION shop.postpone_outbox(store_id integer, ids bigint[], error text, retry_after_ms integer) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'

@@ -9,8 +9,9 @@
 #include "docs.h"
 #include "payment_object.h"
 
-#define SHORTEST_SECRET       32 /* bytes; RFC 7518 section 3.2: an HS256 key has at least 256 bits */
-#define FEWEST_SECRET_LETTERS 8
+#define SHORTEST_SECRET        32 /* bytes; RFC 7518 section 3.2: an HS256 key has at least 256 bits */
+#define FEWEST_SECRET_LETTERS  8
+#define SHORTEST_METRICS_TOKEN 16
 
 /* Shortest key of webhooks, in bytes. */
 #define SHORTEST_WEBHOOK_SECRET 16
@@ -50,8 +51,8 @@ const struct setting configuration_table[] = {
     ROW("TLS_CERT_FILE", SETTING_STRING, NULL, 0, 0, NULL, false, tls_cert_file,
         "certificate chain (PEM), for HTTPS on PORT instead of HTTP; read anew on SIGHUP"),
     ROW("TLS_KEY_FILE", SETTING_STRING, NULL, 0, 0, NULL, false, tls_key_file, "its private key (PEM)"),
-    ROW("METRICS_TOKEN", SETTING_STRING, NULL, 16, 512, NULL, true, metrics_token,
-        "Bearer token that GET /metrics asks for; unset: no metrics on PORT"),
+    ROW("METRICS_TOKEN", SETTING_STRING, NULL, 1, 512, NULL, true, metrics_token,
+        "Bearer token that GET /metrics asks for, in production of 16 characters or more; unset: no metrics on PORT"),
     ROW("METRICS_PORT", SETTING_INTEGER, NULL, 1, 65535, NULL, false, metrics_port,
         "a port that serves GET /metrics and nothing else; unset: none"),
     ROW("PAYMENT_WEBHOOK_SECRET", SETTING_STRING, NULL, 16, 1024, NULL, true, payment_webhook_secret,
@@ -92,13 +93,14 @@ static bool fill_defaults(struct configuration *configuration) {
            default_to(&configuration->demo_user_password, DEMO_USER_PASSWORD_DEFAULT);
 }
 
-/* looks_like_placeholder tells whether a secret is a text that people put into examples, or has hardly any variety. */
+/* looks_like_placeholder tells whether a secret is a text that people put into examples, has hardly any variety or is a
+ * number. */
 static bool looks_like_placeholder(const char *secret) {
     static const char *const words[] = {
         "changeme",   "change-me",   "change_me",    "change-this",  "change_this", "replaceme",
         "replace-me", "replace_me",  "replace-",     "placeholder",  "your-",       "your_",
         "example",    "dev-secret",  "dev_secret",   "devsecret",    "test-only",   "insecure",
-        "do-not-use", "supersecret", "super-secret", "super_secret", "password",    "123456789",
+        "do-not-use", "supersecret", "super-secret", "super_secret", "password",
     };
     bool seen[256] = {false};
     int letters = 0;
@@ -113,7 +115,7 @@ static bool looks_like_placeholder(const char *secret) {
             return true;
         }
     }
-    return letters < FEWEST_SECRET_LETTERS;
+    return letters < FEWEST_SECRET_LETTERS || secret[strspn(secret, "0123456789")] == '\0';
 }
 
 static bool is_text(const char *value, const char *expected) {
@@ -145,6 +147,9 @@ static const char *production_fault(const struct configuration *configuration) {
     }
     if (looks_like_placeholder(configuration->jwt_secret)) {
         return "JWT_SECRET looks like a placeholder; production needs a random one";
+    }
+    if (configuration->metrics_token != NULL && strlen(configuration->metrics_token) < SHORTEST_METRICS_TOKEN) {
+        return "METRICS_TOKEN must have at least 16 characters in production";
     }
     if (is_well_known(configuration->demo_admin_password)) {
         return "DEMO_ADMIN_PASSWORD must not be a well-known demo password in production";

@@ -51,7 +51,7 @@ static void answer_version(struct request *request, const char *version) {
         answer_not_ready(request, "the demo accounts are not stored yet");
         return;
     }
-    body = json_pack("{s:s,s:s}", "status", "ready", "version", PG_SHOP_VERSION);
+    body = json_pack("{s:s}", "status", "ready");
     request_answer_json(request, MHD_HTTP_OK, json_dumps(body, JSON_COMPACT));
     json_decref(body);
 }

@@ -59,13 +59,20 @@ static bool audience_matches(const json_t *audience, const char *expected) {
     return false;
 }
 
-/* read_subject: a text of digits, as the standard wants it, or an integer, as some issuers write it. */
+/* read_subject: a text of digits, as the standard wants it, or an integer, as some issuers write it, is the number of a
+ * user; any other text is somebody who is no user of the shop, number 0. */
 static bool read_subject(const json_t *subject, int64_t *number) {
     if (json_is_integer(subject)) {
         *number = json_integer_value(subject);
         return *number >= 1;
     }
-    return json_is_string(subject) && text_to_int64(json_string_value(subject), 1, INT64_MAX, number);
+    if (!json_is_string(subject) || json_string_length(subject) == 0) {
+        return false;
+    }
+    if (!text_to_int64(json_string_value(subject), 1, INT64_MAX, number)) {
+        *number = 0;
+    }
+    return true;
 }
 
 /* read_identity copies the subject, name and role out of the claims. */

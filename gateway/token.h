@@ -19,7 +19,7 @@ struct token_settings {
 
 /* Who a valid token speaks for. */
 struct identity {
-    int64_t subject;
+    int64_t subject; /* the user; 0: the subject is no user of the shop */
     char subject_text[24];
     char username[TOKEN_USERNAME_SIZE]; /* the claim, or the subject where it is missing */
     bool is_admin;
@@ -28,8 +28,8 @@ struct identity {
 
 /*
  * token_verify checks a token: three parts, HS256 and nothing else whatever its header says, no critical extensions,
- * signature, exp (required) in the future, nbf not more than 30 s ahead, iss and aud where configured, and a subject
- * that is a number. now: seconds since 1970. Returns false for any fault; it is not told which.
+ * signature, exp (required) in the future, nbf not more than 30 s ahead, iss and aud where configured, and a subject.
+ * now: seconds since 1970. Returns false for any fault; it is not told which.
  */
 bool token_verify(const struct token_settings *settings, const char *token, int64_t now, struct identity *identity);
 

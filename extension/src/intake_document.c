@@ -200,7 +200,7 @@ static const char *read_items(JsonbContainer *array, IntakeDocument *document) {
     return NULL;
 }
 
-/* read_order_id reads the order's own id, of characters that are safe in a path. */
+/* read_order_id reads the order's own id, of characters that are safe in a path, where "." and ".." are none. */
 static const char *read_order_id(const JsonbValue *value, IntakeDocument *document) {
     if (value == NULL)
         return NULL;
@@ -208,7 +208,8 @@ static const char *read_order_id(const JsonbValue *value, IntakeDocument *docume
         document->order_id = string_of(value);
         if (document->order_id[0] != '\0' && strlen(document->order_id) <= INTAKE_ORDER_ID_MAX &&
             strspn(document->order_id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-") ==
-                strlen(document->order_id))
+                strlen(document->order_id) &&
+            strcmp(document->order_id, ".") != 0 && strcmp(document->order_id, "..") != 0)
             return NULL;
     }
     return psprintf("order_id must be a string of 1 to %d letters, digits, '.', '_', ':' or '-'", INTAKE_ORDER_ID_MAX);
@@ -248,7 +249,7 @@ const char *intake_read_document(const char *json, IntakeDocument *document) {
     JsonbValue *total;
 
     memset(document, 0, sizeof(*document));
-    document->given_total = -1;
+    document->given_total = INTAKE_TOTAL_MISSING;
     if (!JsonContainerIsObject(&parsed->root))
         return "customer_id and items array are required";
     if (!numbers_are_printable(parsed))
@@ -268,7 +269,7 @@ const char *intake_read_document(const char *json, IntakeDocument *document) {
     if (fault == NULL)
         fault = read_order_id(member(&parsed->root, "order_id"), document);
     if (fault == NULL && total != NULL && !read_total(total, &document->given_total))
-        fault = "total_amount must be a non-negative number with at most two decimals";
+        document->given_total = INTAKE_TOTAL_UNREADABLE;
     return fault;
 }
 

@@ -12,6 +12,10 @@
 #define INTAKE_CUSTOMER_ID_MAX 255
 #define INTAKE_ORDER_ID_MAX    128
 
+/* For a given_total: there is none, or it is no amount. */
+#define INTAKE_TOTAL_MISSING    (-1)
+#define INTAKE_TOTAL_UNREADABLE (-2)
+
 typedef struct IntakeItem {
     char *product_id; /* as text; the SKU where the catalogue has one */
     int32 quantity;
@@ -25,7 +29,7 @@ typedef struct IntakeDocument {
     int item_count;
     char *items_json;  /* the items in full, quantity and price as numbers, further members kept */
     int64 total;       /* cents, exact */
-    int64 given_total; /* the document's total_amount in cents, -1: none given */
+    int64 given_total; /* the document's total_amount in cents, or one of those below; it says nothing new */
 } IntakeDocument;
 
 /*

@@ -95,8 +95,10 @@ static void read_message(Ingestion *ingestion, const char *body) {
         ingestion->result = invalid(fault);
     else if (document->order_id == NULL)
         ingestion->result = invalid("order_id is required");
-    else if (document->given_total < 0)
+    else if (document->given_total == INTAKE_TOTAL_MISSING)
         ingestion->result = invalid("total_amount is required");
+    else if (document->given_total == INTAKE_TOTAL_UNREADABLE)
+        ingestion->result = invalid("total_amount must be a non-negative number with at most two decimals");
     else if (document->given_total != document->total)
         ingestion->result = mismatch(document);
     else

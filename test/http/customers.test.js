@@ -37,6 +37,19 @@ test('buyers act for themselves', async () => {
   assert.equal((await shop.get('/orders?userId=7', { token: mine })).json.length, 1);
 });
 
+test('whose subject is no number is no buyer; an administrator may be called anything', async () => {
+  const [stranger, root] = [token('user', 'someone'), token('admin', 'root')];
+  assertProblem(await add(7, stranger), 403);
+  assertProblem(await shop.get('/cart?userId=7', { token: stranger }), 403);
+  assertProblem(await shop.get('/orders?userId=7', { token: stranger }), 403);
+  assertProblem(await shop.get('/orders/1', { token: stranger }), 404, 'Order not found');
+  assertProblem(await shop.post('/checkout', { userId: 7, cartId: 1 }, { token: stranger, key: 'stranger' }), 403);
+  assertStatus(await shop.get('/orders?userId=7', { token: root }), 200);
+  const restock = () => shop.post('/admin/inventory/restock', { productId, qty: 1 }, { token: root, key: 'root' });
+  assertStatus(await restock(), 200);
+  assert.equal((await restock()).headers['idempotent-replayed'], 'true');
+});
+
 describe('another buyer', () => {
   test('may not name somebody else: 403', async () => {
     assertProblem(await add(7, other), 403);

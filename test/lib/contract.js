@@ -41,7 +41,7 @@ function prepared(schema, closed) {
 
 function validator(closed) {
   // Amounts are decimal in the text; as binary numbers they are multiples of 0.01 only nearly.
-  const ajv = new Ajv({ allErrors: true, strict: false, multipleOfPrecision: 3 });
+  const ajv = new Ajv({ allErrors: true, strict: false });
   addFormats(ajv);
   for (const [name, schema] of Object.entries(document.components.schemas)) ajv.addSchema(prepared(schema, closed), name);
   const compiled = new Map();

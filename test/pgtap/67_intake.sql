@@ -1,6 +1,6 @@
 -- Intake: orders that are accepted at once and processed when their message arrives, and orders that producers queue.
 BEGIN;
-SELECT plan(104);
+SELECT plan(107);
 \ir fixture.psql
 
 SELECT pg_temp.product('SKU-1', 2.50, 10) AS first, pg_temp.product('77', 1, 5) AS second \gset
@@ -108,6 +108,8 @@ SELECT matches((pg_temp.accept(format('{"customer_id": "a", "items": [%s]}',
     'items must have 1 to 1000 entries', 'so are 1001 items');
 SELECT matches((pg_temp.accept('{"order_id": "a/b", "customer_id": "a", "items": [{"product_id": "p", "quantity": 1, "price": 1}]}')).body,
     'order_id must be a string of', 'and an order_id that fits in no path');
+SELECT matches((pg_temp.accept('{"order_id": "..", "customer_id": "a", "items": [{"product_id": "p", "quantity": 1, "price": 1}]}')).body,
+    'order_id must be a string of', 'or leads out of it');
 SELECT results_eq('SELECT * FROM pg_temp.row_counts()', 'SELECT * FROM before', 'refusals wrote nothing');
 
 SELECT is((pg_temp.accept('{"customer_id": "a", "items": [{"product_id": "p", "quantity": 1, "price": 1, "size": [9.9e99, -1e-100]}]}')).status,
@@ -227,6 +229,8 @@ SELECT is(pg_temp.ingest(format('{"order_id": "%s", "customer_id": "c", "total_a
 SELECT is(pg_temp.seen(:'carted') ->> 'customer_id', 'c', 'it is what is read under /api/orders then');
 SELECT is((shop.get_order(1, NULL, :carted, NULL)).body::json ->> 'user_id', '5', 'and the cart''s under /orders');
 
+SELECT is((pg_temp.accept(format('{"total_amount": %s, "customer_id": "a", "items": [{"product_id": "p", "quantity": 1, "price": 1}]}', total))).status,
+    202, format('a client''s total of %s is of no interest', total)) FROM (VALUES ('"abc"'), ('7')) totals (total);
 -- A total that was summed in binary floating point is the amount beside it; nothing else is rounded.
 SELECT is(pg_temp.ingest(format('{"order_id": "ORD-F%s", "customer_id": "c", "total_amount": %s, "items": [%s]}',
     number, total, '{"product_id": "x", "quantity": 3, "price": 0.10}')), result, format('a total of %s', total))

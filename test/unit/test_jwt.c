@@ -94,6 +94,25 @@ static void reads_identities(void **state) {
     assert_false(identity.is_admin);
 }
 
+static void knows_who_is_no_user(void **state) {
+    static const char *const claims[] = {
+        "{\"sub\":\"0\",\"exp\":1700000001}",
+        "{\"sub\":\"-1\",\"exp\":1700000001}",
+        "{\"sub\":\"one\",\"role\":\"user\",\"exp\":1700000001}",
+        "{\"sub\":\"9223372036854775808\",\"exp\":1700000001}",
+    };
+    struct identity identity;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {
+        assert_true(verifies(&plain, claims[i], &identity));
+        assert_true(identity.subject == 0);
+        assert_string_equal(identity.subject_text, "0");
+        assert_false(identity.is_admin);
+    }
+}
+
 static void refuses_bad_claims(void **state) {
     static const char *const bad[] = {
         "{}",
@@ -109,9 +128,10 @@ static void refuses_bad_claims(void **state) {
         "{\"sub\":\"1\",\"exp\":1700000001,\"nbf\":\"soon\"}",
         "{\"exp\":1700000001}",
         "{\"sub\":\"\",\"exp\":1700000001}",
-        "{\"sub\":\"0\",\"exp\":1700000001}",
-        "{\"sub\":\"-1\",\"exp\":1700000001}",
-        "{\"sub\":\"one\",\"exp\":1700000001}",
+        "{\"sub\":0,\"exp\":1700000001}",
+        "{\"sub\":-1,\"exp\":1700000001}",
+        "{\"sub\":null,\"exp\":1700000001}",
+        "{\"sub\":[\"1\"],\"exp\":1700000001}",
         "{\"sub\":1.5,\"exp\":1700000001}",
         "not json",
     };
@@ -208,9 +228,13 @@ static void checks_issuer_and_audience(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(accepts_its_own),       cmocka_unit_test(reads_identities),
-        cmocka_unit_test(refuses_bad_claims),    cmocka_unit_test(pins_the_algorithm),
-        cmocka_unit_test(refuses_broken_tokens), cmocka_unit_test(checks_issuer_and_audience),
+        cmocka_unit_test(accepts_its_own),
+        cmocka_unit_test(reads_identities),
+        cmocka_unit_test(knows_who_is_no_user),
+        cmocka_unit_test(refuses_bad_claims),
+        cmocka_unit_test(pins_the_algorithm),
+        cmocka_unit_test(refuses_broken_tokens),
+        cmocka_unit_test(checks_issuer_and_audience),
     };
 
     return cmocka_run_group_tests_name("jwt", tests, NULL, NULL);

@@ -48,12 +48,13 @@ static char *sign(const char *header, size_t header_size, const char *claims, si
     return token;
 }
 
-/* check_accepted: whoever is let in has a subject, and the claims say for how long. */
+/* check_accepted: whoever is let in is a user or, as number 0, none, and the claims say for how long. */
 static void check_accepted(const char *claims, size_t size, const struct identity *identity) {
     json_t *parsed = json_loadb(claims, size, JSON_DISABLE_EOF_CHECK, NULL);
     const json_t *expires = json_object_get(parsed, "exp");
 
-    REQUIRE(identity->subject >= 1 && identity->username[0] != '\0' && identity->expires > (double)NOW);
+    REQUIRE(identity->subject >= 0 && identity->subject_text[0] != '-' && identity->username[0] != '\0' &&
+            identity->expires > (double)NOW);
     REQUIRE(json_is_number(expires) && json_number_value(expires) > (double)NOW);
     REQUIRE(json_is_string(json_object_get(parsed, "iss")));
     json_decref(parsed);

@@ -81,6 +81,7 @@ static bool is_open(const struct database_connection *connection) {
            connection->state != STATE_BROKEN && connection->state != STATE_SPENT;
 }
 
+/* is_executing tells whether the server is at work on a call of the connection. */
 static bool is_executing(const struct database_connection *connection) {
     return connection->state == STATE_PREPARING || connection->state == STATE_EXECUTING;
 }

@@ -49,9 +49,8 @@ static const struct setting settings[] = {
     {"PAYMENT_CAPTURE", NULL, SETTING_CHOICE, "at_once", 0, 0, "at_once|later", false, FIELD(payment_capture),
      "later: the money is promised first, and taken once the order is known to want it"},
     {"PAYMENT_TIMEOUT_MS", NULL, SETTING_INTEGER, NULL, 1, 3600000, NULL, false, FIELD(payment_timeout_ms),
-     "how long the provider may take for an answer, milliseconds; less than SQS_PROCESS_TIMEOUT_MS; unset: half of it, "
-     "at "
-     "most 8000"},
+     "how long the provider may take for an answer, milliseconds; less than SQS_PROCESS_TIMEOUT_MS; unset: half of "
+     "it, at most 8000"},
     {"PAYMENT_CIRCUIT_FAILURES", NULL, SETTING_INTEGER, "5", 1, 1000, NULL, false, FIELD(payment_circuit_failures),
      "failures of the provider in a row after which nobody asks it for a while"},
     {"PAYMENT_CIRCUIT_PAUSE_MS", NULL, SETTING_INTEGER, "10000", 100, 3600000, NULL, false,

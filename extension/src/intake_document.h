@@ -29,7 +29,7 @@ typedef struct IntakeDocument {
     int item_count;
     char *items_json;  /* the items in full, quantity and price as numbers, further members kept */
     int64 total;       /* cents, exact */
-    int64 given_total; /* the document's total_amount in cents, or one of those below; it says nothing new */
+    int64 given_total; /* the document's total_amount in cents, or one of those above; it decides nothing */
 } IntakeDocument;
 
 /*

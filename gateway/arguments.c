@@ -87,11 +87,13 @@ static void set_owned(struct argument_values *values, size_t index, char *text) 
     values->values[index] = text;
 }
 
+/* set_integer: a JSON integer or a string of digits, which has no sign; in paths and queries a sign is read. */
 static void set_integer(const struct argument *argument, const struct raw_value *raw, struct argument_values *values,
                         size_t index) {
     char *text = plain_text(raw);
+    bool is_string = raw->member != NULL && json_is_string(raw->member->value);
 
-    if (text != NULL && integer_fits(text, argument->type)) {
+    if (text != NULL && integer_fits(text, argument->type) && !(is_string && *text == '-')) {
         set_owned(values, index, text);
         return;
     }

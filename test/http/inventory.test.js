@@ -17,7 +17,7 @@ describe('POST /admin/inventory/restock', () => {
     assert.deepEqual(await shop.stock(productId), { product_id: productId, available_qty: 12, on_hand: 12, reserved: 0 });
   });
 
-  const noInteger = [undefined, null, true, 'abc', '', ' 1', '0x1', '1e2', 1.5, '1.5', [5], {}, 1e30, '99999999999999999999'];
+  const noInteger = [undefined, null, true, 'abc', '', ' 1', '-1', '-0', '0x1', '1e2', 1.5, '1.5', [5], {}, 1e30, '99999999999999999999'];
   test('a productId that is none: 400', async () => {
     for (const productId of noInteger) {
       assertProblem(await restock({ productId, qty: 1 }), 400, 'productId must be an integer');

@@ -153,7 +153,7 @@ describe('POST /admin/inventory/adjust', () => {
     assertStatus(answer, 200);
     assert.equal((await shop.stock(productId)).on_hand, 7);
     assertProblem(await count(10, 6), 409);
-    for (const bad of [[7, -1], ['x', 5], [7, undefined]]) assertProblem(await count(...bad), 400);
+    for (const bad of [[7, -1], [7, '-0'], ['x', 5], [7, undefined]]) assertProblem(await count(...bad), 400);
     assertProblem(await shop.post('/admin/inventory/adjust', { productId: 987654321, expectedOnHand: 1, counted: 1 }, asAdmin()), 404);
   });
 });

@@ -10,7 +10,8 @@ import { openShop } from '../lib/shop.js';
 const seed = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const runs = Number(process.env.FUZZ_RUNS ?? 100);
 
-// The first few ids of everything exist, so that requests get beyond the first check.
+// The first few ids of everything exist, so that requests get beyond the first check; some products have as few units as a
+// guess may name.
 const shop = openShop({ DEMO_USER_PASSWORD: 'user-password-of-the-fuzz' }, async () => {
   for (let i = 0; i < 5; i += 1) {
     const product = await shop.product({ sku: `FUZZ-${i}`, price: `${i}.99`, stock: 100_000 });
@@ -18,6 +19,7 @@ const shop = openShop({ DEMO_USER_PASSWORD: 'user-password-of-the-fuzz' }, async
     await shop.order(i + 1, [product, 2]);
     await shop.cart(i + 1, [product, 1]);
   }
+  for (let stock = 0; stock < 3; stock += 1) await shop.product({ sku: `FEW-${stock}`, stock });
 });
 
 /** JSON as text, since JSON.stringify() cannot write most of what is interesting about numbers and strings. */
@@ -39,6 +41,13 @@ const texts = {
 };
 const anything = fc.oneof({ weight: 3, arbitrary: texts.number }, { weight: 3, arbitrary: texts.string }, texts.other);
 
+/** A number, where the schema knows strings too also as one: as it is, or with a little more, which may be too much. */
+function number(type, digits) {
+  if (![type.type].flat().includes('string')) return digits;
+  const more = fc.constantFrom(...['', '0', '000000000000000000000', '-', '+', ' '].map((before) => [before, '']), ['', '0'], ['', '.0'], ['', ' ']);
+  return fc.oneof({ weight: 4, arbitrary: digits }, fc.tuple(digits, more).map(([text, [before, after]]) => `"${before}${text}${after}"`));
+}
+
 /** A value that a schema allows, as far as it tells. */
 function plausible(schema) {
   const type = resolve(schema);
@@ -46,8 +55,8 @@ function plausible(schema) {
   if (one) return plausible(one);
   if (type.enum) return fc.constantFrom(...type.enum.map((value) => JSON.stringify(value)));
   switch ([type.type].flat()[0]) {
-    case 'integer': return fc.integer({ min: 1, max: 8 }).map(String);
-    case 'number': return fc.constantFrom('0', '1.99', '3.98', '5');
+    case 'integer': return number(type, fc.integer({ min: 0, max: 8 }).map(String));
+    case 'number': return number(type, fc.constantFrom('0', '1.99', '3.98', '5'));
     case 'boolean': return fc.constantFrom('true', 'false');
     case 'array': return fc.array(value(type.items), { minLength: 1, maxLength: 4 }).map((items) => `[${items}]`);
     case 'object': return object(type);

@@ -1,15 +1,26 @@
 // Reporter of Node's test runner: a line per test file and every failure in full on stdout, and a line of TAP per test (not
-// per group) appended to SHOP_TEST_TALLY, which test/run counts.
+// per group) appended to SHOP_TEST_TALLY, which test/run counts. What a failure says first follows its line there, for the summary.
 import { appendFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { inspect } from 'node:util';
 
 const tally = process.env.SHOP_TEST_TALLY;
 
-function failure({ name, file, details }) {
-  const error = details.error?.cause ?? details.error;
-  const text = error?.stack ?? inspect(error);
-  return `\n    failed  ${basename(file ?? '')}: ${name}\n${String(text).replace(/^/gm, '        ')}\n\n`;
+/** What a failed test threw, and what that says was the cause. */
+function reason({ details }) {
+  const errors = [];
+  for (let error = details.error?.cause ?? details.error; error !== undefined && error !== null; error = error.cause) errors.push(error);
+  return errors.map((error) => String(error.stack ?? inspect(error))).join('\ncaused by: ');
+}
+
+function failure(data) {
+  return `\n    failed  ${basename(data.file ?? '')}: ${data.name}\n${reason(data).replace(/^/gm, '        ')}\n\n`;
+}
+
+/** The first lines of a failure as comments of TAP: its message, without the stack. */
+function comment(data) {
+  const lines = reason(data).split('\n').filter((line) => line.trim() !== '' && !/^\s+at /.test(line));
+  return lines.slice(0, 8).map((line) => `#   ${line}\n`).join('');
 }
 
 export default async function* report(events) {
@@ -34,7 +45,7 @@ export default async function* report(events) {
       appendFileSync(tally, `ok - ${file}: ${data.name}\n`);
     } else {
       counted.failed += 1;
-      appendFileSync(tally, `not ok - ${file}: ${data.name}\n`);
+      appendFileSync(tally, `not ok - ${file}: ${data.name}\n${comment(data)}`);
       yield failure(data);
     }
   }

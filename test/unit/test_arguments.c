@@ -36,7 +36,8 @@ static void takes_integers_and_digits(void **state) {
     expect(INTEGER_8, false, "5", "5");
     expect(INTEGER_8, false, "\"5\"", "5");
     expect(INTEGER_8, false, "-5", "-5");
-    expect(INTEGER_8, false, "\"-5\"", "-5");
+    expect(INTEGER_8, false, "-0", "-0");
+    expect(INTEGER_8, false, "\"00000000000000000000005\"", "00000000000000000000005");
     expect(INTEGER_8, false, "9223372036854775807", "9223372036854775807");
     expect(INTEGER_4, false, "2147483647", "2147483647");
     expect(INTEGER_4, true, "0", "0");
@@ -56,6 +57,8 @@ static void makes_unusable_integers_null(void **state) {
         "\" 5\"",
         "\"5 \"",
         "\"+5\"",
+        "\"-5\"",
+        "\"-0\"",
         "\"five\"",
         "9223372036854775808",
         "\"9223372036854775808\"",

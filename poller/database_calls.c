@@ -105,18 +105,12 @@ const struct database_statement mark_outbox_delivered_statement = {
 const struct database_statement release_outbox_statement = {
     "release_outbox",
     "SELECT shop.release_outbox($1::pg_catalog.int4, $2::pg_catalog.int8[], $3::pg_catalog.text,"
-    " $4::pg_catalog.int4)",
-    4, true};
+    " $4::pg_catalog.int4, $5::pg_catalog.bool)",
+    5, true};
 
 const struct database_statement extend_outbox_statement = {
     "extend_outbox", "SELECT shop.extend_outbox($1::pg_catalog.int4, $2::pg_catalog.int8[], $3::pg_catalog.int4)", 3,
     true};
-
-const struct database_statement postpone_outbox_statement = {
-    "postpone_outbox",
-    "SELECT shop.postpone_outbox($1::pg_catalog.int4, $2::pg_catalog.int8[], $3::pg_catalog.text,"
-    " $4::pg_catalog.int4)",
-    4, true};
 
 const struct database_statement record_dead_letter_statement = {
     "record_dead_letter",

@@ -26,7 +26,6 @@ extern const struct database_statement queue_status_statement;
 extern const struct database_statement maintain_statement;
 extern const struct database_statement mark_outbox_delivered_statement;
 extern const struct database_statement release_outbox_statement;
-extern const struct database_statement postpone_outbox_statement;
 extern const struct database_statement extend_outbox_statement;
 extern const struct database_statement record_dead_letter_statement;
 extern const struct database_statement mark_dead_letter_moved_statement;

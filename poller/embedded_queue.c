@@ -135,7 +135,7 @@ static void take_rows(void *context, struct outbox_row *rows, size_t count, cons
     claim_pace_note_claim(&queue->pace, now, count, queue->claim_limit);
     for (i = 0; i < count; i++) {
         if (queue->stopping) {
-            outbox_release(queue->settings.outbox, &rows[i].id, 1, NULL, 0, lease_end_ms);
+            outbox_release(queue->settings.outbox, &rows[i], NULL, false, 0, lease_end_ms);
             outbox_row_clear(&rows[i]);
         } else {
             embedded_queue_take(queue, &rows[i], lease_end_ms);
@@ -147,7 +147,7 @@ static void take_rows(void *context, struct outbox_row *rows, size_t count, cons
 
 /* give_back releases a row, with an error (the attempt counts) or without (it does not), and lets go of it. */
 static void give_back(struct held_row *held, const char *error, int64_t retry_after_ms) {
-    outbox_release(held->queue->settings.outbox, &held->row.id, 1, error, retry_after_ms, held->lease_end_ms);
+    outbox_release(held->queue->settings.outbox, &held->row, error, error != NULL, retry_after_ms, held->lease_end_ms);
     let_go(held);
 }
 

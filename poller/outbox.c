@@ -16,6 +16,8 @@
 
 #define CALL_TIMEOUT_MS 10000
 
+#define OUTBOX_VALUES_MAXIMUM 5
+
 /* Waits between two tries to tell the database something, in milliseconds. */
 #define REPEAT_BASE_MS    100
 #define REPEAT_MAXIMUM_MS 2000
@@ -25,9 +27,10 @@ struct outbox_news {
     struct list_place place;
     struct outbox *outbox;
     const struct database_statement *statement;
-    char *ids;                           /* "{1,2,3}" */
-    char *error;                         /* of rows that are given back */
-    char milliseconds[NUMBER_TEXT_SIZE]; /* until they are due */
+    const char *values[OUTBOX_VALUES_MAXIMUM]; /* the statement's; they point to what follows */
+    char *ids;                                 /* "{1,2,3}" */
+    char *error;                               /* of rows that are given back */
+    char milliseconds[NUMBER_TEXT_SIZE];       /* until they are due */
     int64_t lease_end_ms;
     int tries;
     struct loop_timer timer; /* armed while it waits for its next try */
@@ -185,6 +188,8 @@ static struct outbox_news *add_news(struct outbox *outbox, const struct database
     news->statement = statement;
     news->ids = id_list(ids, count);
     news->lease_end_ms = lease_end_ms;
+    news->values[0] = outbox->store_id;
+    news->values[1] = news->ids;
     list_append(&outbox->news, &news->place);
     return news;
 }
@@ -195,48 +200,31 @@ void outbox_mark_delivered(struct outbox *outbox, const int64_t *ids, size_t cou
     }
 }
 
-/* give_back tells that rows are due again in retry_after_ms. */
-static void give_back(struct outbox *outbox, const struct database_statement *statement, const int64_t *ids,
-                      size_t count, const char *error, int64_t retry_after_ms, int64_t lease_end_ms) {
-    struct outbox_news *news = add_news(outbox, statement, ids, count, lease_end_ms);
+void outbox_release(struct outbox *outbox, const struct outbox_row *row, const char *error, bool tried,
+                    int64_t retry_after_ms, int64_t lease_end_ms) {
+    struct outbox_news *news = add_news(outbox, &release_outbox_statement, &row->id, 1, lease_end_ms);
 
     news->error = memory_duplicate(error);
     if (error != NULL) {
         text_replace_bad_utf8(news->error, strlen(news->error)); /* the database would refuse the call */
     }
-    number_text(retry_after_ms < INT_MAX ? retry_after_ms : INT_MAX, news->milliseconds);
+    news->values[2] = news->error;
+    news->values[3] = number_text(retry_after_ms < INT_MAX ? retry_after_ms : INT_MAX, news->milliseconds);
+    news->values[4] = tried ? "true" : "false";
     tell(news);
-}
-
-void outbox_release(struct outbox *outbox, const int64_t *ids, size_t count, const char *error, int64_t retry_after_ms,
-                    int64_t lease_end_ms) {
-    if (count > 0) {
-        give_back(outbox, &release_outbox_statement, ids, count, error, retry_after_ms, lease_end_ms);
-    }
-}
-
-void outbox_postpone(struct outbox *outbox, const struct outbox_row *row, const char *error, int64_t retry_after_ms,
-                     int64_t lease_end_ms) {
-    give_back(outbox, &postpone_outbox_statement, &row->id, 1, error, retry_after_ms, lease_end_ms);
 }
 
 void outbox_extend(struct outbox *outbox, const struct outbox_row *row, int lease_ms) {
     struct outbox_news *news = add_news(outbox, &extend_outbox_statement, &row->id, 1, clock_monotonic_ms() + lease_ms);
 
-    number_text(lease_ms, news->milliseconds);
+    news->values[2] = number_text(lease_ms, news->milliseconds);
     tell(news);
 }
 
-/* tell submits the call; the values beyond the statement's parameter count are not looked at. */
 static void tell(void *context) {
     struct outbox_news *news = context;
-    const char *values[] = {news->outbox->store_id, news->ids, news->error, news->milliseconds};
 
-    if (news->statement == &extend_outbox_statement) {
-        values[2] = news->milliseconds;
-    }
-
-    database_pool_submit(news->outbox->pool, news->statement, values, CALL_TIMEOUT_MS, take_news_answer, news);
+    database_pool_submit(news->outbox->pool, news->statement, news->values, CALL_TIMEOUT_MS, take_news_answer, news);
 }
 
 static void take_news_answer(void *context, const struct database_answer *answer) {

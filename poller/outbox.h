@@ -53,15 +53,11 @@ void outbox_claim(struct outbox *outbox, int limit, int lease_ms, outbox_claim_c
 void outbox_mark_delivered(struct outbox *outbox, const int64_t *ids, size_t count, int64_t lease_end_ms);
 
 /*
- * outbox_release gives rows back. error NULL: unused, the attempt does not count; else the attempt counts and the error
- * is kept with them. They are due in retry_after_ms.
+ * outbox_release gives a row back, due again in retry_after_ms. tried: whether what it asks for was tried, so that the
+ * attempt counts. An error (borrowed) is kept with the row; NULL leaves the older one.
  */
-void outbox_release(struct outbox *outbox, const int64_t *ids, size_t count, const char *error, int64_t retry_after_ms,
-                    int64_t lease_end_ms);
-
-/* outbox_postpone gives back a row that the queue did not take: the error is kept, the attempt does not count. */
-void outbox_postpone(struct outbox *outbox, const struct outbox_row *row, const char *error, int64_t retry_after_ms,
-                     int64_t lease_end_ms);
+void outbox_release(struct outbox *outbox, const struct outbox_row *row, const char *error, bool tried,
+                    int64_t retry_after_ms, int64_t lease_end_ms);
 
 /* outbox_extend lets the claim of a row last for lease_ms from now on. */
 void outbox_extend(struct outbox *outbox, const struct outbox_row *row, int lease_ms);

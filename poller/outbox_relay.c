@@ -161,7 +161,7 @@ static void postpone_row(struct outbox_relay *relay, struct outbox_row *row, con
 
     metrics_count(METRIC_PUBLISHES_FAILED);
     log_failure(row, LOG_ERROR, error, retry_after_ms);
-    outbox_postpone(relay->settings.outbox, row, error, retry_after_ms, batch->lease_end_ms);
+    outbox_release(relay->settings.outbox, row, error, false, retry_after_ms, batch->lease_end_ms);
     outbox_row_clear(row);
 }
 
@@ -235,7 +235,7 @@ static void give_back_unused(struct outbox_relay *relay, struct outbox_row *rows
     size_t i;
 
     for (i = 0; i < count; i++) {
-        outbox_release(relay->settings.outbox, &rows[i].id, 1, NULL, 0, lease_end_ms);
+        outbox_release(relay->settings.outbox, &rows[i], NULL, false, 0, lease_end_ms);
         outbox_row_clear(&rows[i]);
     }
 }

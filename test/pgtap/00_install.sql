@@ -50,7 +50,7 @@ SELECT is_empty(
         'shop.put_demo_account(integer, bigint, text, text, text)', 'shop.version()',
         'shop.claim_outbox(integer, integer, integer)',
         'shop.settle_payment(integer, bigint, boolean, text, text, bigint)',
-        'shop.mark_outbox_delivered(integer, bigint[])', 'shop.release_outbox(integer, bigint[], text, integer)',
+        'shop.mark_outbox_delivered(integer, bigint[])', 'shop.release_outbox(integer, bigint[], text, integer, boolean)',
         'shop.record_dead_letter(integer, text, text, text, text, text, text, integer, bigint, text, bigint)',
         'shop.mark_dead_letter_moved(integer, bigint, text)', 'shop.verify(integer)', 'shop.migrate()']) wanted
       WHERE to_regprocedure(wanted) IS NULL$$,

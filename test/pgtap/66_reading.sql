@@ -148,7 +148,7 @@ SELECT is(pg_temp.reason(:third), 'QUEUED: message # waits for a poller', 'so wi
 SELECT is(pg_temp.reason(:second), NULL, 'a finished order is not stuck');
 SELECT id AS message FROM shop.outbox WHERE order_id = :first \gset
 SELECT count(*) FROM shop.claim_outbox(1, 10, 0) \g /dev/null
-SELECT shop.release_outbox(1, ARRAY[:message], 'connection refused', 0) \g /dev/null
+SELECT shop.release_outbox(1, ARRAY[:message], 'connection refused', 0, true) \g /dev/null
 SELECT is(pg_temp.reason(:first), 'pending: message # failed: connection refused', 'it was tried');
 SELECT shop.mark_outbox_delivered(1, ARRAY[:message]) \g /dev/null
 SELECT is(pg_temp.reason(:first), 'pending: its message was delivered, but nothing came of it yet', 'it is on the queue');

@@ -42,40 +42,40 @@ SELECT is(pg_temp.claimed(5), NULL, 'once');
 SELECT is((SELECT count(*) FROM shop.claim_outbox(1, 0, 60000)), 0::bigint, 'a claim of no rows takes none');
 
 -- Giving back.
-SELECT is(shop.release_outbox(1, ARRAY[:m1, :m2], 'queue "down"', 10000), 2,
+SELECT is(shop.release_outbox(1, ARRAY[:m1, :m2], 'queue "down"', 10000, true), 2,
     'two messages are given back with an error');
 SELECT is(pg_temp.message(:m1), 'pending after 2, error queue "down"', 'the attempt counts, the error is kept');
 SELECT is(pg_temp.message(:m2), 'pending after 1, error queue "down"', 'for both');
 SELECT ok(pg_temp.due(:m1, 5, 10) AND pg_temp.due(:m2, 5, 10), 'they are due after the pause');
 SELECT ok(pg_temp.due(:m3, 40, 60), 'the third is as it was');
-SELECT is(shop.release_outbox(1, ARRAY[:m3], NULL, 0), 1, 'one is given back unused');
+SELECT is(shop.release_outbox(1, ARRAY[:m3], NULL, 0, false), 1, 'one is given back unused');
 SELECT is(pg_temp.message(:m3), 'pending after 0, error -', 'its attempt does not count');
 SELECT is(pg_temp.claimed(5), :m3::text, 'and it is due at once');
-SELECT is(shop.release_outbox(1, ARRAY[:m1], NULL, 0), 1, 'a message with an older error');
+SELECT is(shop.release_outbox(1, ARRAY[:m1], NULL, 0, false), 1, 'a message with an older error');
 SELECT is(pg_temp.message(:m1), 'pending after 1, error queue "down"', 'keeps it when it is given back unused');
-SELECT is(shop.release_outbox(1, ARRAY[9223372036854775807], 'x', 0), 0, 'an unknown message is none');
-SELECT is(shop.release_outbox(1, ARRAY[]::bigint[], 'x', 0), 0, 'nor is no message');
+SELECT is(shop.release_outbox(1, ARRAY[9223372036854775807], 'x', 0, true), 0, 'an unknown message is none');
+SELECT is(shop.release_outbox(1, ARRAY[]::bigint[], 'x', 0, true), 0, 'nor is no message');
 
 -- What the queue did not take.
 SELECT is(pg_temp.claimed(5), :m1::text, 'the message is claimed again');
 SELECT is(shop.extend_outbox(1, ARRAY[:m1], 100000), 1, 'its claim is made longer');
 SELECT ok(pg_temp.due(:m1, 95, 100), 'from now on');
-SELECT is(shop.postpone_outbox(1, ARRAY[:m1], 'no queue', 10000), 1, 'the queue did not take it');
+SELECT is(shop.release_outbox(1, ARRAY[:m1], 'no queue', 10000, false), 1, 'the queue did not take it');
 SELECT is(pg_temp.message(:m1), 'pending after 1, error no queue', 'the error is kept, the attempt does not count');
 SELECT ok(pg_temp.due(:m1, 5, 10), 'it is due after the pause');
-SELECT is(shop.postpone_outbox(2, ARRAY[:m1], 'x', 0), 0, 'another store cannot do that');
+SELECT is(shop.release_outbox(2, ARRAY[:m1], 'x', 0, false), 0, 'another store cannot do that');
 
 -- Delivered.
 SELECT is(shop.mark_outbox_delivered(1, ARRAY[:m1, :m3, 9223372036854775807]), 2, 'two messages are delivered');
 SELECT is(pg_temp.message(:m1), 'delivered after 1, error -', 'the error is no longer of interest');
 SELECT ok((SELECT finished_at <= clock_timestamp() FROM shop.outbox WHERE id = :m3), 'with the time');
 SELECT is(shop.mark_outbox_delivered(1, ARRAY[:m1]), 0, 'a message is delivered once');
-SELECT is(shop.release_outbox(1, ARRAY[:m1], 'late', 0), 0, 'and not given back after that');
+SELECT is(shop.release_outbox(1, ARRAY[:m1], 'late', 0, true), 0, 'and not given back after that');
 SELECT is(pg_temp.message(:m1), 'delivered after 1, error -', 'so it stays delivered');
 UPDATE shop.outbox SET next_attempt_at = clock_timestamp() - interval '1 hour';
 SELECT is(pg_temp.claimed(5), :m2::text, 'only what is pending can be claimed');
 UPDATE shop.outbox SET attempts = 0 WHERE id = :m2;
-SELECT is(shop.release_outbox(1, ARRAY[:m2], NULL, 0), 0, 'what nobody claimed cannot be given back');
+SELECT is(shop.release_outbox(1, ARRAY[:m2], NULL, 0, false), 0, 'what nobody claimed cannot be given back');
 
 -- Dead letters out of the outbox.
 SELECT * FROM shop.record_dead_letter(1, 'outbox', :'m2', '{"orderId": 2}', NULL, 'max_retries_exceeded',
@@ -133,7 +133,7 @@ SELECT lives_ok($$SELECT shop.mark_dead_letter_moved(1, 9223372036854775807, 'dl
 SELECT shop.record_dead_letter(1, 'outbox', :'m1', 'b', NULL, 'r', 'e', 1, :first, NULL, :m1) \g /dev/null
 SELECT is(pg_temp.message(:m1), 'delivered after 1, error -', 'a delivered message stays delivered');
 SELECT is(shop.mark_outbox_delivered(1, ARRAY[:m2]), 0, 'a dead message is not delivered');
-SELECT is(shop.release_outbox(1, ARRAY[:m2], 'x', 0), 0, 'nor given back');
+SELECT is(shop.release_outbox(1, ARRAY[:m2], 'x', 0, true), 0, 'nor given back');
 SELECT is(pg_temp.claimed(5), NULL, 'nor claimed');
 
 -- What goes on to a dead-letter queue stays pending until it is there.

@@ -1,6 +1,6 @@
 -- Faults: the SQLSTATEs of class SH and 25006. Refusals of requests are answers and tested with their functions.
 BEGIN;
-SELECT plan(252);
+SELECT plan(249);
 \ir fixture.psql
 
 SELECT pg_temp.product('widget', 1, 10) AS widget \gset
@@ -35,9 +35,8 @@ FROM (VALUES
     (format('settle_payment(STORE, %s, true, NULL, NULL, NULL)', :placed), true),
     (format('settle_payments(STORE, ARRAY[%s]::bigint[], ARRAY[true], NULL, NULL, NULL)', :placed), true),
     (format('mark_outbox_delivered(STORE, ARRAY[%s])', :message), true),
-    (format($$release_outbox(STORE, ARRAY[%s], 'error', 0)$$, :message), true),
+    (format($$release_outbox(STORE, ARRAY[%s], 'error', 0, true)$$, :message), true),
     (format($$extend_outbox(STORE, ARRAY[%s], 1000)$$, :message), true),
-    (format($$postpone_outbox(STORE, ARRAY[%s], 'error', 0)$$, :message), true),
     ($$record_dead_letter(STORE, 'sqs', 'key', 'body', NULL, 'reason', NULL, 1, NULL, NULL, NULL)$$, true),
     ($$mark_dead_letter_moved(STORE, 1, 'id')$$, true),
     (format($$checkout_batch(STORE, ARRAY[ROW(NULL, 7, %s, 'key', NULL, NULL, NULL)::shop.checkout_request])$$, :cart),

@@ -15,7 +15,7 @@ LANGUAGE sql AS $$ SELECT unnest(ARRAY['list_products', 'get_product', 'create_p
         'order_events',
     'find_account', 'record_login', 'put_demo_account']) $$;
 CREATE FUNCTION pg_temp.deliveries() RETURNS SETOF text
-LANGUAGE sql AS $$ SELECT unnest(ARRAY['claim_outbox', 'settle_payment', 'mark_outbox_delivered', 'release_outbox', 'postpone_outbox', 'extend_outbox',
+LANGUAGE sql AS $$ SELECT unnest(ARRAY['claim_outbox', 'settle_payment', 'mark_outbox_delivered', 'release_outbox', 'extend_outbox',
     'record_dead_letter', 'mark_dead_letter_moved']) $$;
 CREATE FUNCTION pg_temp.installation() RETURNS SETOF text
 LANGUAGE sql AS $$ SELECT unnest(ARRAY['migrate', 'migrate_0001', 'grant_roles']) $$;

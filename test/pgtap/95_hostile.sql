@@ -114,7 +114,7 @@ SELECT * FROM shop.get_inventory(1, 1, 'r') \gset level_
 SELECT * FROM shop.get_order(1, NULL, 1, 'r') \gset order_
 SELECT * FROM shop.list_orders(1, NULL, 7, NULL, NULL, 'r') \gset orders_
 SELECT * FROM shop.order_events(1, NULL, 1, 'r') \gset events_
-SELECT shop.mark_outbox_delivered(1, '{1}') AS delivered, shop.release_outbox(1, '{1}', 'error', 0) AS released \gset
+SELECT shop.mark_outbox_delivered(1, '{1}') AS delivered, shop.release_outbox(1, '{1}', 'error', 0, true) AS released \gset
 SELECT * FROM shop.record_dead_letter(1, 'sqs', 'key', 'body', NULL, 'reason', NULL, 1, NULL, NULL, NULL) \gset letter_
 SELECT shop.mark_dead_letter_moved(1, 1, 'id') \g /dev/null
 SELECT shop.put_demo_account(1, 1, 'boss', 'admin', 'true hash') \g /dev/null

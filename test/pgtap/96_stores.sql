@@ -53,7 +53,7 @@ SELECT id AS their_message FROM shop.outbox WHERE order_id = :their_order_id \gs
 SELECT is((SELECT string_agg(id::text, ' ') FROM shop.claim_outbox(1, 10, 60000)), :'our_message',
     'we claim our messages only');
 SELECT is((SELECT string_agg(id::text, ' ') FROM shop.claim_outbox(2, 10, 60000)), :'their_message', 'and they theirs');
-SELECT is(shop.release_outbox(1, ARRAY[:their_message], 'x', 0), 0, 'theirs cannot be given back here');
+SELECT is(shop.release_outbox(1, ARRAY[:their_message], 'x', 0, true), 0, 'theirs cannot be given back here');
 SELECT is(shop.mark_outbox_delivered(1, ARRAY[:their_message]), 0, 'nor delivered');
 SELECT is((SELECT result FROM shop.settle_payment(1, :their_order_id, true, NULL, NULL, :their_message)),
     'order_not_found',

@@ -52,7 +52,8 @@ $function$;
 COMMENT ON FUNCTION shop.mark_outbox_delivered(integer, bigint[]) IS 'Finishes messages that the queue has taken. Returns how many were still pending.';
 REVOKE ALL ON FUNCTION shop.mark_outbox_delivered(integer, bigint[]) FROM PUBLIC;
 
-CREATE FUNCTION shop.release_outbox(store_id integer, ids bigint[], error text, retry_after_ms integer) RETURNS integer
+CREATE FUNCTION shop.release_outbox(store_id integer, ids bigint[], error text, retry_after_ms integer, tried boolean)
+RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
 AS $function$
@@ -62,7 +63,7 @@ DECLARE
 BEGIN
     PERFORM shop.require_migrated();
     UPDATE shop.outbox message
-    SET attempts = message.attempts - CASE WHEN error IS NULL THEN 1 ELSE 0 END,
+    SET attempts = message.attempts - CASE WHEN tried THEN 0 ELSE 1 END,
         last_error = coalesce(error, message.last_error),
         next_attempt_at = clock_timestamp() + retry_after_ms * interval '1 millisecond'
     WHERE message.store_id = release_outbox.store_id AND message.id = ANY (ids) AND message.status = 'pending'
@@ -71,8 +72,8 @@ BEGIN
     RETURN changed;
 END
 $function$;
-COMMENT ON FUNCTION shop.release_outbox(integer, bigint[], text, integer) IS 'Gives claimed messages back, due again after retry_after_ms milliseconds. With an error the attempt counts; without one the message was not tried.';
-REVOKE ALL ON FUNCTION shop.release_outbox(integer, bigint[], text, integer) FROM PUBLIC;
+COMMENT ON FUNCTION shop.release_outbox(integer, bigint[], text, integer, boolean) IS 'Gives claimed messages back, due again after retry_after_ms milliseconds. tried: whether what they ask for was tried, so that the attempt counts; it was not where they were never used, or where the queue did not take them. An error is kept, NULL leaves the older one.';
+REVOKE ALL ON FUNCTION shop.release_outbox(integer, bigint[], text, integer, boolean) FROM PUBLIC;
 
 CREATE FUNCTION shop.defer_message(store_id integer, outbox_id bigint, topic text, order_id bigint, body text,
                                    request_id text, traceparent text, reason text, retry_after_ms integer) RETURNS void
@@ -146,26 +147,6 @@ END
 $function$;
 COMMENT ON FUNCTION shop.extend_outbox(integer, bigint[], integer) IS 'Lets a claim last for lease_ms milliseconds from now on: for what takes longer than putting a message on a queue. Returns how many were still claimed.';
 REVOKE ALL ON FUNCTION shop.extend_outbox(integer, bigint[], integer) FROM PUBLIC;
-
-CREATE FUNCTION shop.postpone_outbox(store_id integer, ids bigint[], error text, retry_after_ms integer) RETURNS integer
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
-AS $function$
-#variable_conflict use_column
-DECLARE
-    changed integer;
-BEGIN
-    PERFORM shop.require_migrated();
-    UPDATE shop.outbox message
-    SET attempts = greatest(message.attempts - 1, 0), last_error = postpone_outbox.error,
-        next_attempt_at = clock_timestamp() + retry_after_ms * interval '1 millisecond'
-    WHERE message.store_id = postpone_outbox.store_id AND message.id = ANY (ids) AND message.status = 'pending';
-    GET DIAGNOSTICS changed = ROW_COUNT;
-    RETURN changed;
-END
-$function$;
-COMMENT ON FUNCTION shop.postpone_outbox(integer, bigint[], text, integer) IS 'Gives claimed messages back that the queue did not take, due again after retry_after_ms milliseconds. The error is kept, but the attempt does not count: nobody tried what the message asks for.';
-REVOKE ALL ON FUNCTION shop.postpone_outbox(integer, bigint[], text, integer) FROM PUBLIC;
 
 CREATE FUNCTION shop.record_dead_letter(store_id integer, source text, message_key text, body text, attributes text,
                                         reason text, error text, receive_count integer, order_id bigint,

@@ -12,7 +12,7 @@ DECLARE
     poller CONSTANT text[] := ARRAY[
         'claim_outbox', 'begin_payment', 'apply_payment', 'settle_payment', 'settle_payments', 'begin_refund',
         'settle_refund', 'defer_message', 'ingest_order', 'ingest_orders',
-        'mark_outbox_delivered', 'release_outbox', 'postpone_outbox', 'extend_outbox', 'record_dead_letter', 'mark_dead_letter_moved', 'redrive',
+        'mark_outbox_delivered', 'release_outbox', 'extend_outbox', 'record_dead_letter', 'mark_dead_letter_moved', 'redrive',
         'list_dead_letters', 'report_poller', 'queue_status', 'maintain', 'version'];
     maintenance CONSTANT text[] := ARRAY['maintain', 'verify', 'check', 'version'];
     reader CONSTANT text[] := ARRAY['verify', 'check', 'version', 'order_as_of', 'list_order_transitions'];

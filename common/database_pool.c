@@ -220,10 +220,15 @@ void database_pool_submit(struct database_pool *pool, const struct database_stat
     dispatch(pool, now);
 }
 
-static void forget_context(struct database_call *first, const void *context) {
-    for (; first != NULL; first = first->next) {
-        if (first->context == context) {
-            first->callback = NULL;
+/* drop_context takes the calls of the context out of a list. */
+static void drop_context(struct database_call_list *list, const void *context) {
+    struct database_call *call = list->first, *next;
+
+    for (; call != NULL; call = next) {
+        next = call->next;
+        if (call->context == context) {
+            database_call_list_remove(list, call);
+            database_call_free(call);
         }
     }
 }
@@ -231,8 +236,8 @@ static void forget_context(struct database_call *first, const void *context) {
 void database_pool_cancel_context(struct database_pool *pool, const void *context) {
     int i;
 
-    forget_context(pool->waiting.first, context);
-    forget_context(pool->finished.first, context);
+    drop_context(&pool->waiting, context);
+    drop_context(&pool->finished, context);
     for (i = 0; i < pool->connection_count; i++) {
         struct database_call *call = pool->connections[i]->call;
 

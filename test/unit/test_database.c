@@ -513,6 +513,24 @@ static void uses_several_connections(void **state) {
     assert_int_equal(slow.calls, 0);
 }
 
+static void never_makes_a_waiting_call_that_was_cancelled(void **state) {
+    struct database_pool *pool = pool_of(server.port, 1, 10, 2000);
+    struct outcome running, cancelled, later;
+
+    (void)state;
+    submit(pool, &once, 5000, &running);
+    submit(pool, &once, 5000, &cancelled);
+    submit(pool, &once, 5000, &later);
+    database_pool_cancel_context(pool, &cancelled);
+    assert_int_equal(database_pool_statistics_of(pool).waiting, 2);
+    finish(pool, &running);
+    finish(pool, &later);
+    assert_int_equal(later.outcome, DATABASE_OK);
+    assert_int_equal(cancelled.calls, 0);
+    assert_int_equal(server.executions, 2);
+    database_pool_destroy(pool);
+}
+
 static void answers_everything_at_its_end(void **state) {
     struct database_pool *pool = pool_of(server.port, 1, 10, 2000);
     struct outcome running, waiting;
@@ -566,12 +584,19 @@ static void refuses_quickly_in_a_long_outage(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        WITH_SERVER(answers_and_prepares_once),          WITH_SERVER(gives_errors_as_they_are),
-        WITH_SERVER(repeats_conflicts_three_times),      WITH_SERVER(prepares_again_what_no_longer_fits),
-        WITH_SERVER(prepares_nothing_behind_a_pooler),   WITH_SERVER(sends_lost_calls_again_where_that_is_harmless),
-        WITH_SERVER(says_so_when_the_effect_is_unknown), WITH_SERVER(gives_up_on_a_silent_server),
-        WITH_SERVER(bounds_the_queue_and_the_wait),      WITH_SERVER(uses_several_connections),
-        WITH_SERVER(answers_everything_at_its_end),      cmocka_unit_test(refuses_quickly_in_a_long_outage),
+        WITH_SERVER(answers_and_prepares_once),
+        WITH_SERVER(gives_errors_as_they_are),
+        WITH_SERVER(repeats_conflicts_three_times),
+        WITH_SERVER(prepares_again_what_no_longer_fits),
+        WITH_SERVER(prepares_nothing_behind_a_pooler),
+        WITH_SERVER(sends_lost_calls_again_where_that_is_harmless),
+        WITH_SERVER(says_so_when_the_effect_is_unknown),
+        WITH_SERVER(gives_up_on_a_silent_server),
+        WITH_SERVER(bounds_the_queue_and_the_wait),
+        WITH_SERVER(uses_several_connections),
+        WITH_SERVER(never_makes_a_waiting_call_that_was_cancelled),
+        WITH_SERVER(answers_everything_at_its_end),
+        cmocka_unit_test(refuses_quickly_in_a_long_outage),
     };
 
     log_set_level("error");

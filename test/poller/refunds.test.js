@@ -26,6 +26,12 @@ for (const withQueue of [false, true]) {
       const refunds = await shop.database.rows(`SELECT * FROM shop.refunds WHERE order_id = ${id} ORDER BY id`);
       assert.deepEqual(refunds.map((refund) => refund.status), ['completed', 'completed']);
       assert.match(refunds[0].provider_reference, /^simulation-refund-\d+$/);
+      // As after a poller that was killed between the settlement and the end of the message.
+      await shop.database.sql(`UPDATE shop.outbox SET status = 'pending', finished_at = NULL, next_attempt_at = now()
+                               WHERE request_id = 'refund-1'`);
+      const again = await poller.event('order_processed', { requestId: 'refund-1', result: 'already_settled' });
+      assert.equal(again.orderId, id);
+      assert.equal(again.status, 'REFUNDED');
       await settling.outboxDone();
       if (withQueue) await settling.queue.empty();
     });

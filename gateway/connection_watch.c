@@ -79,7 +79,7 @@ void connection_watch_enter(struct watched_connection *connection, enum connecti
     }
 }
 
-void connection_watch_linger(struct watched_connection *connection, int time_ms) {
+void connection_watch_linger(struct watched_connection *connection, int64_t time_ms) {
     connection->phase = CONNECTION_SENDING;
     connection->deadline = clock_monotonic_ms() + time_ms;
 }

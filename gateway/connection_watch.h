@@ -75,7 +75,7 @@ void connection_watch_enter(struct watched_connection *connection, enum connecti
 
 /* connection_watch_linger shuts a connection that has been answered down after that time, unless the client closes it.
  */
-void connection_watch_linger(struct watched_connection *connection, int time_ms);
+void connection_watch_linger(struct watched_connection *connection, int64_t time_ms);
 
 /*
  * connection_watch_cut shuts down the connections whose time is over; where a request was only begun, 408 is written

@@ -30,10 +30,6 @@
 /* What GnuTLS is asked for: TLS 1.2 and 1.3 with ciphers of 128 bits and more. */
 #define TLS_PRIORITIES "SECURE128:+SECURE192:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
-/* A request body that is refused for its size is still read up to this size, so that the client gets to see the answer:
- * closing at once would reset the connection while it sends. */
-#define DISCARD_LIMIT ((uint64_t)32 * 1024 * 1024)
-
 struct http_server {
     struct gateway *gateway;
     struct MHD_Daemon *daemon;
@@ -180,7 +176,7 @@ static bool must_answer_now(const struct request *request) {
         return false;
     }
     return framing_has_body(&request->framing) &&
-           (request->framing.expects_continue || request->framing.content_length > DISCARD_LIMIT);
+           (request->framing.expects_continue || request->framing.content_length > INBOUND_DISCARD_LIMIT);
 }
 
 /* begin reads the head. The library would close the connection after any answer given here, so answers wait for the
@@ -190,7 +186,9 @@ static enum MHD_Result begin(struct http_server *server, struct request *request
     request->phase = REQUEST_BODY;
     enter(server, request, CONNECTION_BODY, 0);
     dispatch_head(request);
-    if (must_answer_now(request)) {
+    if (request->body_too_large && !request->framing.expects_continue) {
+        inbound_refuse_body(request->watched);
+    } else if (must_answer_now(request)) {
         request->reply.close = true;
         return send_reply(server, request);
     }

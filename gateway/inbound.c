@@ -13,11 +13,12 @@
 #include "raw_answer.h"
 #include "request.h"
 
-/* After a refusal what still comes is read for nothing, within these bounds: closing at once would reset the
- * connection, and the client might never see the answer. */
-#define DISCARD_LIMIT  ((size_t)1024 * 1024)
-#define READ_SIZE      ((size_t)16 * 1024)
+#define READ_SIZE ((size_t)16 * 1024)
+
+/* What still comes after a refused head is read for nothing for this time. */
 #define LINGER_TIME_MS 2000
+
+static const struct message_fault large_body = {413, "body_too_large", "The body is too large"};
 
 static struct watched_connection **by_descriptor;
 static int descriptor_limit;
@@ -85,8 +86,9 @@ static struct request *begun_request(struct watched_connection *connection) {
     return request;
 }
 
-/* refuse answers the fault. The library, which was not given the faulty bytes, sees an end of the stream later. */
-static void refuse(struct watched_connection *connection, const struct message_fault *fault) {
+/* refuse answers the fault. The library, which was not given the faulty bytes, sees an end of the stream later: after
+ * linger_ms at the latest. */
+static void refuse(struct watched_connection *connection, const struct message_fault *fault, int64_t linger_ms) {
     bool unseen = connection->request == NULL;
     struct request *request = begun_request(connection);
 
@@ -102,11 +104,15 @@ static void refuse(struct watched_connection *connection, const struct message_f
     if (!connection->encrypted) {
         shutdown(connection->fd, SHUT_WR);
     }
-    connection_watch_linger(connection, LINGER_TIME_MS);
+    connection_watch_linger(connection, linger_ms);
     if (unseen && request != NULL) {
         request_log(request);
         request_free(request);
     }
+}
+
+void inbound_refuse_body(struct watched_connection *connection) {
+    refuse(connection, &large_body, connection->watch->deadlines.request_ms);
 }
 
 /* discard reads for nothing. Returns as the reader does when nothing is left, 0 for the end of the stream. */
@@ -115,7 +121,7 @@ static ssize_t discard(struct watched_connection *connection, void *buffer, size
 
     do {
         connection->discarded += (size_t)got;
-        if (connection->phase == CONNECTION_CUT || connection->discarded > DISCARD_LIMIT) {
+        if (connection->phase == CONNECTION_CUT || connection->discarded > INBOUND_DISCARD_LIMIT) {
             return 0;
         }
         got = read_some(connection, buffer, size);
@@ -216,7 +222,7 @@ static ssize_t receive(struct watched_connection *connection, void *buffer, size
         connection->held_size = 0; /* of the faulty message, too */
     }
     if (!connection->refused) {
-        refuse(connection, fault);
+        refuse(connection, fault, LINGER_TIME_MS);
     }
     return discard(connection, buffer, size, read_some);
 }

@@ -23,8 +23,13 @@
 #define SHOP_GATEWAY_INBOUND_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct watched_connection;
+
+/* A body that is refused is still read for nothing up to this size: closing at once would reset the connection while
+ * the client sends, and it might never see the answer. */
+#define INBOUND_DISCARD_LIMIT ((size_t)32 * 1024 * 1024)
 
 /* inbound_begin makes room for descriptors up to (not including) limit. Returns false when memory is short. */
 bool inbound_begin(int limit);
@@ -35,6 +40,12 @@ void inbound_end(void);
 /* inbound_register begins to check what comes in over the connection's descriptor. Returns false when that is beyond
  * the limit: then nothing may be read from it. */
 bool inbound_register(struct watched_connection *connection);
+
+/*
+ * inbound_refuse_body answers a request whose body is too large as soon as its head says so, and reads the body for
+ * nothing: the client sees the answer whether it looks for it while it sends, afterwards, or never sends.
+ */
+void inbound_refuse_body(struct watched_connection *connection);
 
 /* inbound_forget ends it: the descriptor is about to be closed. */
 void inbound_forget(const struct watched_connection *connection);

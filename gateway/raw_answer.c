@@ -27,28 +27,45 @@ static void http_date(char out[DATE_SIZE]) {
              months[parts.tm_mon], parts.tm_year + 1900, parts.tm_hour % 100, parts.tm_min % 100, parts.tm_sec % 100);
 }
 
+/* cors_lines makes the headers for a page of another origin, as far as the request's own is known by now; the caller
+ * frees them. Returns NULL when memory is short. */
+static char *cors_lines(const struct connection_watch *watch, const struct request *request) {
+    const char *origins = watch->gateway->configuration.cors_origins;
+    const char *origin = request != NULL && request->connection != NULL ? request_header(request, "Origin") : NULL;
+    const char *allowed = cors_allowed_origin(origins, origin);
+    char *lines = NULL;
+
+    if (watch->for_metrics) {
+        return strdup("");
+    }
+    if (asprintf(&lines, "%s%s%s%s", cors_varies_by_origin(origins) ? "Vary: Origin\r\n" : "",
+                 allowed != NULL ? "Access-Control-Allow-Origin: " : "", allowed != NULL ? allowed : "",
+                 allowed != NULL ? "\r\nAccess-Control-Expose-Headers: " CORS_EXPOSED_HEADERS "\r\n" : "") < 0) {
+        return NULL;
+    }
+    return lines;
+}
+
 /* answer_text makes the bytes; the caller frees them. Returns NULL when memory is short. */
 static char *answer_text(const struct connection_watch *watch, const struct request *request, unsigned status,
                          const char *code, const char *message) {
-    const char *origin =
-        watch->for_metrics ? NULL : cors_allowed_origin(watch->gateway->configuration.cors_origins, NULL);
     bool without_body = request != NULL && strcmp(request->method, "HEAD") == 0;
     char request_id[REQUEST_ID_SIZE], date[DATE_SIZE];
+    char *cors = cors_lines(watch, request);
     char *body, *answer = NULL;
 
     request_id_choose(request != NULL ? request->request_id : NULL, request_id);
     http_date(date);
     body = problem_body(status, code, message, request_id, request != NULL && request_is_api(request));
-    if (body != NULL &&
+    if (body != NULL && cors != NULL &&
         asprintf(&answer,
                  "HTTP/1.1 %u %s\r\nDate: %s\r\nContent-Type: application/problem+json\r\nX-Request-Id: %s\r\n"
-                 "Cache-Control: no-store\r\n%s%s%sConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
-                 status, problem_title(status), date, request_id, origin != NULL ? "Access-Control-Allow-Origin: " : "",
-                 origin != NULL ? origin : "", origin != NULL ? "\r\n" : "", strlen(body),
-                 without_body ? "" : body) < 0) {
+                 "Cache-Control: no-store\r\n%sConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
+                 status, problem_title(status), date, request_id, cors, strlen(body), without_body ? "" : body) < 0) {
         answer = NULL;
     }
     free(body);
+    free(cors);
     return answer;
 }
 

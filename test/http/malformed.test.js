@@ -1,6 +1,7 @@
 // Malformed and hostile HTTP over raw sockets: heads that two readers could read in two ways, broken lengths and chunks, slow
 // and silent clients, many of them at once. What follows a refused request on its connection must never be read as a request.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, test } from 'node:test';
 import { Gateway } from '../lib/gateway.js';
@@ -186,6 +187,60 @@ describe('chunks', () => {
   });
 });
 
+describe('a body that announces too much', () => {
+  const tooMuch = (path, size, headers = '') => `POST ${path} HTTP/1.1\r\n${host}Content-Type: application/json\r\n${headers}Content-Length: ${size}\r\n\r\n`;
+
+  test('is refused at once, without a byte of it; the log says so', async () => {
+    for (const [path, size] of [['/auth/login', 102_401], ['/cart/items', 10_000_000], ['/api/orders', 40_000_000]]) {
+      const text = await shop.gateway.raw(tooMuch(path, size, `X-Request-Id: big-${size}\r\n`), 5);
+      assert.deepEqual(statuses(text), [413], text);
+      assert.match(text, new RegExp(`^X-Request-Id: big-${size}\r$`, 'm'));
+      assert.match(text, /^Connection: close\r$/m);
+      assert.equal((await shop.gateway.event('http_request', { requestId: `big-${size}` })).status, 413);
+    }
+  });
+
+  test('a client that sends all of it before it reads sees the answer too', async () => {
+    for (const size of [200_000, 20_000_000]) {
+      const socket = connect(shop.gateway.port, '127.0.0.1').pause();
+      await within(20, 'all is sent', new Promise((resolve, reject) => {
+        socket.once('error', reject);
+        socket.write(tooMuch('/auth/login', size));
+        socket.write(Buffer.alloc(size, 'x'), resolve);
+      }));
+      const chunks = [];
+      socket.on('data', (data) => chunks.push(data));
+      await within(10, 'the connection ends', new Promise((resolve) => socket.once('close', resolve).resume()));
+      const text = Buffer.concat(chunks).toString();
+      assert.deepEqual(statuses(text), [413], text);
+    }
+  });
+
+  test('so does a page of fetch(), whatever the size', async () => {
+    for (const size of [200_000, 12_000_000, 40_000_000]) {
+      const answer = await fetch(`http://127.0.0.1:${shop.gateway.port}/api/orders`, {
+        method: 'POST', body: 'x'.repeat(size), headers: { 'Content-Type': 'application/json' },
+      });
+      assert.equal(answer.status, size > 10 << 20 ? 413 : 400);
+      await answer.text();
+    }
+  });
+
+  test('a page of an allowed origin may read it', async () => {
+    const gateway = await Gateway.start(shop.database, { CORS_ORIGINS: 'https://a.example,https://b.example' });
+    const text = await gateway.raw(tooMuch('/auth/login', 200_000, 'Origin: https://b.example\r\n'));
+    assert.match(text, /^Access-Control-Allow-Origin: https:\/\/b\.example\r$/m);
+    assert.match(text, /^Vary: Origin\r$/m);
+    const other = await gateway.raw(tooMuch('/auth/login', 200_000, 'Origin: https://c.example\r\n'));
+    assert.doesNotMatch(other, /^Access-Control-Allow-Origin/m);
+    await gateway.stop();
+  });
+
+  test('what follows it on the connection is never read as a request', async () => {
+    await assertRefused(tooMuch('/auth/login', 102_401), [413]);
+  });
+});
+
 describe('request lines', () => {
   const bad = {
     'no version': 'GET /health\r\n\r\n',
@@ -344,17 +399,31 @@ describe('five hundred stalled connections', () => {
     }
   });
 
-  test('an upload that stalls is answered 408, and so says the log, whatever its size would have been answered', async () => {
+  test('an upload that stalls is answered 408, and so says the log', async () => {
     const gateway = await Gateway.start(shop.database, limits);
     try {
-      const sizes = [16, 110_000];
-      const answers = await Promise.all(sizes.map((size) => gateway.raw(login(`X-Request-Id: stall-${size}\r\nContent-Length: ${size}\r\n`, '{'))));
-      for (const [i, answer] of answers.entries()) {
-        assert.deepEqual(statuses(answer), [408], answer);
-        const line = await gateway.event('http_request', { requestId: `stall-${sizes[i]}` });
-        assert.equal(line.status, 408);
-        assert.equal(line.path, '/auth/login');
-      }
+      const answer = await gateway.raw(login('X-Request-Id: stall\r\nContent-Length: 16\r\n', '{'));
+      assert.deepEqual(statuses(answer), [408], answer);
+      const line = await gateway.event('http_request', { requestId: 'stall' });
+      assert.equal(line.status, 408);
+      assert.equal(line.path, '/auth/login');
+    } finally {
+      await gateway.stop();
+    }
+  });
+
+  test('one that was refused for its size and neither goes on nor closes is cut off', async () => {
+    const gateway = await Gateway.start(shop.database, limits);
+    try {
+      const before = openFiles(gateway.child.pid);
+      const socket = connect({ port: gateway.port, host: '127.0.0.1', allowHalfOpen: true });
+      socket.write(login('X-Request-Id: large\r\nContent-Length: 110000\r\n', '{'));
+      const [answer] = await within(5, 'the answer', once(socket, 'data'));
+      assert.deepEqual(statuses(String(answer)), [413], answer);
+      const line = await gateway.event('http_request', { requestId: 'large' });
+      assert.equal(line.status, 413);
+      await eventually('its descriptor is free', () => openFiles(gateway.child.pid) <= before);
+      socket.destroy();
     } finally {
       await gateway.stop();
     }

@@ -125,6 +125,13 @@ describe('requests', () => {
   });
 });
 
+test('a body that is too large: 413 before it comes, and when all of it is sent', async () => {
+  const head = `POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 5000000\r\n\r\n`;
+  assert.match(await raw(head), /^HTTP\/1\.1 413 /);
+  assert.match(await raw((socket) => { socket.write(head); socket.write(Buffer.alloc(5_000_000, 'x')); }), /^HTTP\/1\.1 413 /);
+  assert.equal((await send('/auth/login', { method: 'POST', body: 'x'.repeat(5_000_000) })).status, 413);
+});
+
 test('heads that span what the server reads at a time, of which most is left out', async () => {
   for (let size = 6_560; size < 6_680; size += 10) {
     const head = (id) => `GET /health?x=${'y'.repeat(size)} HTTP/1.1\r\nHost: x\r\nCookie: ${'c'.repeat(3_000)}\r\nX-Request-Id: ${id}\r\n`;

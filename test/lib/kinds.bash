@@ -316,7 +316,7 @@ install_packages() {
 node_tests() {
     local node
     node=$(node_program) && install_packages || return 1
-    [[ -n ${without_programs:-} ]] || build_sanitized || return 1
+    [[ -n ${without_programs:-} ]] || { build_shipped && build_sanitized; } || return 1
     start_cluster || return 1
     mkdir -p "$check_dir/scratch"
     SHOP_TEST_ROOT=$root SHOP_TEST_SOCKET=$socket SHOP_TEST_TEMPLATE=shop_template SHOP_TEST_SCRATCH=$check_dir/scratch \

@@ -13,6 +13,12 @@ void raise_unexpected_column(const char *table, const char *column) {
                     errhint("Run SELECT shop.migrate(); or undo the change to the table.")));
 }
 
+void raise_invalid_index(const char *index) {
+    ereport(ERROR, (errcode(ERRCODE_SHOP_VERSION_MISMATCH), errmsg("index \"%s\" is not valid", index),
+                    errdetail("It is being built, or its building failed: rows may be missing in it."),
+                    errhint("Wait for its end, or run REINDEX INDEX CONCURRENTLY shop.%s;", index)));
+}
+
 void raise_version_mismatch(const char *what, const char *found, const char *expected) {
     ereport(ERROR, (errcode(ERRCODE_SHOP_VERSION_MISMATCH),
                     errmsg("%s is %s, but the loaded library of pg_shop is %s", what, found, expected),

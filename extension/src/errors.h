@@ -22,6 +22,9 @@ pg_noreturn extern void raise_not_migrated(void);
 /* A column is missing or has another type than this library reads: SH002. */
 pg_noreturn extern void raise_unexpected_column(const char *table, const char *column);
 
+/* An index that rows are found by is not valid: SH002. */
+pg_noreturn extern void raise_invalid_index(const char *index);
+
 /* Library, catalog and tables are not of one version: SH002. */
 pg_noreturn extern void raise_version_mismatch(const char *what, const char *found, const char *expected);
 

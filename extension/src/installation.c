@@ -4,13 +4,18 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 #include "errors.h"
 #include "installation.h"
 
 /* The relation for which the versions were found right, so that tables made anew are looked at anew. */
 static Oid checked_relation = InvalidOid;
+
+/* Functions were changed since we began to look. */
+static bool functions_changed;
 
 /* read_text runs a query for one text value; NULL when there is no row or it is NULL. */
 static char *read_text(const char *sql) {
@@ -38,6 +43,16 @@ static void check_versions(void) {
     SPI_finish();
 }
 
+/* forget_versions lets the versions be looked at again. Every upgrade makes functions anew. */
+static void forget_versions(Datum argument, int cache, uint32 hash) {
+    checked_relation = InvalidOid;
+    functions_changed = true;
+}
+
+void installation_register(void) {
+    CacheRegisterSyscacheCallback(PROCOID, forget_versions, (Datum)0);
+}
+
 void require_migrated(void) {
     Oid schema = get_namespace_oid("shop", true);
     Oid relation = OidIsValid(schema) ? get_relname_relid("schema_versions", schema) : InvalidOid;
@@ -46,8 +61,10 @@ void require_migrated(void) {
         raise_not_migrated();
     if (relation == checked_relation)
         return;
+    functions_changed = false;
     check_versions();
-    checked_relation = relation;
+    if (!functions_changed)
+        checked_relation = relation;
 }
 
 PG_FUNCTION_INFO_V1(shop_require_migrated);

@@ -8,6 +8,7 @@
 
 #include "compat.h"
 #include "fault_point.h"
+#include "installation.h"
 #include "settings.h"
 #include "tables.h"
 
@@ -18,5 +19,6 @@ extern void _PG_init(void);
 void _PG_init(void) {
     settings_register();
     tables_register();
+    installation_register();
     fault_points_register();
 }

@@ -208,6 +208,7 @@ typedef struct TableChecks {
     ExprState **expressions;
 } TableChecks;
 
+static uint64 changes; /* how often we were told that one of our relations changed */
 static TableCatalog table_entries[TABLE_COUNT];
 static TableChecks check_entries[TABLE_COUNT];
 static Oid index_entries[lengthof(indexes)];
@@ -234,15 +235,8 @@ static void resolve_columns(TableCatalog *entry, const TableDescription *descrip
     }
 }
 
-const TableCatalog *table_catalog(TableId table) {
-    TableCatalog *entry = &table_entries[table];
-    const TableDescription *description = &descriptions[table];
-
-    if (entry->valid)
-        return entry;
-    if (check_entries[table].context != NULL)
-        MemoryContextDelete(check_entries[table].context);
-    check_entries[table].context = NULL;
+/* resolve fills the entry of a table. */
+static void resolve(TableCatalog *entry, const TableDescription *description) {
     entry->relation = resolve_name(description->name);
     resolve_columns(entry, description);
     entry->sequence = InvalidOid;
@@ -252,8 +246,32 @@ const TableCatalog *table_catalog(TableId table) {
         entry->sequence = compat_identity_sequence(relation, get_attnum(entry->relation, "id"));
         table_close(relation, AccessShareLock);
     }
-    entry->valid = true;
+}
+
+/* forget_checks throws the ready CHECK constraints of a table away. */
+static void forget_checks(TableId table) {
+    MemoryContext context = check_entries[table].context;
+
+    check_entries[table].context = NULL;
+    if (context != NULL)
+        MemoryContextDelete(context);
+}
+
+const TableCatalog *table_catalog(TableId table) {
+    TableCatalog *entry = &table_entries[table];
+
+    while (!entry->valid) {
+        uint64 changes_before = changes;
+
+        forget_checks(table);
+        resolve(entry, &descriptions[table]);
+        entry->valid = changes == changes_before;
+    }
     return entry;
+}
+
+uint64 table_catalog_changes(void) {
+    return changes;
 }
 
 ExprState **table_checks(TableId table, Relation relation) {
@@ -275,8 +293,11 @@ ExprState **table_checks(TableId table, Relation relation) {
     return entry->expressions;
 }
 
-Oid index_catalog(IndexId index, TableId *table) {
-    *table = indexes[index].table;
+TableId index_table(IndexId index) {
+    return indexes[index].table;
+}
+
+Oid index_catalog(IndexId index) {
     if (!OidIsValid(index_entries[index]))
         index_entries[index] = resolve_name(indexes[index].name);
     return index_entries[index];
@@ -285,8 +306,10 @@ Oid index_catalog(IndexId index, TableId *table) {
 /* forget_relation drops what we know of one relation, or of all when PostgreSQL does not say which changed. */
 static void forget_relation(Datum argument, Oid relation) {
     for (int i = 0; i < TABLE_COUNT; i++)
-        if (!OidIsValid(relation) || table_entries[i].relation == relation)
+        if (!OidIsValid(relation) || table_entries[i].relation == relation) {
             table_entries[i].valid = false;
+            changes++;
+        }
     for (int i = 0; i < (int)lengthof(indexes); i++)
         if (!OidIsValid(relation) || index_entries[i] == relation)
             index_entries[i] = InvalidOid;

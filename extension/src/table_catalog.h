@@ -23,12 +23,21 @@ typedef struct TableCatalog {
     AttrNumber attribute[MAX_COLUMNS]; /* column -> attribute number */
 } TableCatalog;
 
-/* table_catalog gives the entry of a table. Raises SH001 when the table is missing, SH002 when a column is not as
- * expected. */
+/*
+ * table_catalog gives the entry of a table. It can be relied on as long as the table is locked and the entry still
+ * valid after that. Raises SH001 when the table is missing, SH002 when a column is not as expected.
+ */
 extern const TableCatalog *table_catalog(TableId table);
 
-/* index_catalog gives the OID of an index and the table it belongs to. Raises SH001 when it is missing. */
-extern Oid index_catalog(IndexId index, TableId *table);
+/* table_catalog_changes counts what PostgreSQL told of changes of our tables: the same number twice means that the
+ * tables are what they were, as far as locked ones go. */
+extern uint64 table_catalog_changes(void);
+
+/* index_table gives the table that an index belongs to. */
+extern TableId index_table(IndexId index);
+
+/* index_catalog gives the OID of an index, whose table is locked. Raises SH001 when it is missing. */
+extern Oid index_catalog(IndexId index);
 
 /*
  * table_checks gives the table's CHECK constraints ready to be evaluated, for ResultRelInfo. The executor would read

@@ -37,8 +37,9 @@ typedef struct OpenTable {
 
 struct Tables {
     EState *estate;
-    EPQState epq; /* asked for by ExecSimpleRelationUpdate; in use only with BEFORE triggers, which we have none of */
+    EPQState epq; /* asked for by ExecSimpleRelationUpdate; in use only with BEFORE triggers of somebody else */
     OpenTable *open[TABLE_COUNT];
+    uint64 changes; /* table_catalog_changes() when the snapshot was taken */
 };
 
 struct Row {
@@ -49,6 +50,7 @@ struct Row {
 
 struct RowScan {
     IndexScanDesc scan;
+    Snapshot snapshot; /* held, for the active one may be replaced meanwhile */
     Relation index;
     Row row;
 };
@@ -57,6 +59,13 @@ static void write_waiting_rows(Tables *tables);
 
 void tables_register(void) {
     table_catalog_register();
+}
+
+/* take_snapshot makes what is committed by now visible. BEFORE triggers look at rows as of es_output_cid. */
+static void take_snapshot(Tables *tables) {
+    tables->changes = table_catalog_changes();
+    tables->estate->es_output_cid = GetCurrentCommandId(false);
+    PushActiveSnapshot(GetTransactionSnapshot());
 }
 
 Tables *tables_begin(const char *purpose) {
@@ -70,7 +79,7 @@ Tables *tables_begin(const char *purpose) {
     compat_init_epq(&tables->epq, tables->estate);
     AfterTriggerBeginQuery();
     CommandCounterIncrement();
-    PushActiveSnapshot(GetTransactionSnapshot());
+    take_snapshot(tables);
     return tables;
 }
 
@@ -78,7 +87,7 @@ void tables_look_again(Tables *tables) {
     write_waiting_rows(tables);
     PopActiveSnapshot();
     CommandCounterIncrement();
-    PushActiveSnapshot(GetTransactionSnapshot());
+    take_snapshot(tables);
 }
 
 void tables_end(Tables *tables) {
@@ -113,6 +122,27 @@ static bool rows_may_wait(const ResultRelInfo *result) {
            !result->ri_RelationDesc->rd_rel->relispartition;
 }
 
+/*
+ * lock_table opens a table for writing. While that waits for an ALTER TABLE the entry of the catalog goes out of date,
+ * and rows that were written anew are newer than our snapshot: such a wait must not hide them.
+ */
+static Relation lock_table(Tables *tables, TableId id, const TableCatalog **catalog) {
+    Relation relation;
+
+    for (;;) {
+        *catalog = table_catalog(id);
+        relation = table_open((*catalog)->relation, RowExclusiveLock);
+        if ((*catalog)->valid)
+            break;
+        table_close(relation, NoLock);
+    }
+    if (tables->changes != table_catalog_changes()) {
+        PopActiveSnapshot();
+        take_snapshot(tables);
+    }
+    return relation;
+}
+
 /* open_table opens a table and its indexes at its first use in this unit of work. */
 static OpenTable *open_table(Tables *tables, TableId id) {
     OpenTable *table = tables->open[id];
@@ -122,8 +152,7 @@ static OpenTable *open_table(Tables *tables, TableId id) {
         return table;
     table = palloc0(sizeof(OpenTable));
     table->tables = tables;
-    table->catalog = table_catalog(id);
-    relation = table_open(table->catalog->relation, RowExclusiveLock);
+    relation = lock_table(tables, id, &table->catalog);
     table->result = makeNode(ResultRelInfo);
     InitResultRelInfo(table->result, relation, 0, NULL, 0);
     ExecOpenIndices(table->result, false);
@@ -135,13 +164,19 @@ static OpenTable *open_table(Tables *tables, TableId id) {
 
 /* open_index finds the index among those that open_table opened. */
 static Relation open_index(Tables *tables, IndexId id, OpenTable **table) {
-    TableId table_id;
-    Oid index = index_catalog(id, &table_id);
+    Oid index;
 
-    *table = open_table(tables, table_id);
-    for (int i = 0; i < (*table)->result->ri_NumIndices; i++)
-        if (RelationGetRelid((*table)->result->ri_IndexRelationDescs[i]) == index)
-            return (*table)->result->ri_IndexRelationDescs[i];
+    *table = open_table(tables, index_table(id));
+    index = index_catalog(id);
+    for (int i = 0; i < (*table)->result->ri_NumIndices; i++) {
+        Relation found = (*table)->result->ri_IndexRelationDescs[i];
+
+        if (RelationGetRelid(found) != index)
+            continue;
+        if (!found->rd_index->indisvalid) /* rows may be missing in it */
+            raise_invalid_index(RelationGetRelationName(found));
+        return found;
+    }
     elog(ERROR, "index %u is not among the indexes of its table", index);
 }
 
@@ -159,8 +194,8 @@ static RegProcedure equality_function(Oid type) {
     }
 }
 
-/* begin_scan starts an index scan for rows with these leading key values, as seen by the active snapshot. */
-static IndexScanDesc begin_scan(OpenTable *table, Relation index, const Datum *key, int key_count) {
+/* begin_scan starts an index scan for rows with these leading key values, as seen by the snapshot. */
+static IndexScanDesc begin_scan(OpenTable *table, Relation index, Snapshot snapshot, const Datum *key, int key_count) {
     ScanKeyData scan_keys[INDEX_MAX_KEYS];
     IndexScanDesc scan;
 
@@ -171,7 +206,7 @@ static IndexScanDesc begin_scan(OpenTable *table, Relation index, const Datum *k
         ScanKeyEntryInitialize(&scan_keys[i], 0, i + 1, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[i],
                                equality_function(type), key[i]);
     }
-    scan = compat_index_beginscan(table->result->ri_RelationDesc, index, GetActiveSnapshot(), key_count);
+    scan = compat_index_beginscan(table->result->ri_RelationDesc, index, snapshot, key_count);
     index_rescan(scan, scan_keys, key_count, NULL, 0);
     return scan;
 }
@@ -184,7 +219,7 @@ static TupleTableSlot *new_slot(OpenTable *table) {
 Row *row_find(Tables *tables, IndexId index_id, Datum *key, int key_count) {
     OpenTable *table;
     Relation index = open_index(tables, index_id, &table);
-    IndexScanDesc scan = begin_scan(table, index, key, key_count);
+    IndexScanDesc scan = begin_scan(table, index, GetActiveSnapshot(), key, key_count);
     Row *row = palloc0(sizeof(Row));
     bool found;
 
@@ -235,7 +270,8 @@ RowScan *row_scan_begin(Tables *tables, IndexId index_id, Datum *key, int key_co
     RowScan *scan = palloc0(sizeof(RowScan));
 
     scan->index = open_index(tables, index_id, &scan->row.table);
-    scan->scan = begin_scan(scan->row.table, scan->index, key, key_count);
+    scan->snapshot = RegisterSnapshot(GetActiveSnapshot());
+    scan->scan = begin_scan(scan->row.table, scan->index, scan->snapshot, key, key_count);
     scan->row.stored = new_slot(scan->row.table);
     return scan;
 }
@@ -246,6 +282,7 @@ Row *row_scan_next(RowScan *scan) {
 
 void row_scan_end(RowScan *scan) {
     index_endscan(scan->scan);
+    UnregisterSnapshot(scan->snapshot);
     ExecClearTuple(scan->row.stored);
     pfree(scan);
 }

@@ -1,6 +1,6 @@
 -- Faults: the SQLSTATEs of class SH and 25006. Refusals of requests are answers and tested with their functions.
 BEGIN;
-SELECT plan(249);
+SELECT plan(252);
 \ir fixture.psql
 
 SELECT pg_temp.product('widget', 1, 10) AS widget \gset
@@ -155,6 +155,15 @@ SELECT throws_ok($$UPDATE pg_extension SET extversion = '0.9.9' WHERE extname = 
                    SELECT pg_temp.with_schema_version('max(version)', 'SELECT shop.version()')$$, 'SH002',
                  'the extension in this database is 0.9.9, but the loaded library of pg_shop is ' || shop.version(),
                  'a library of another version than the extension is refused');
+SELECT is(pg_temp.state(format($$UPDATE pg_extension SET extversion = '0.9.9' WHERE extname = 'pg_shop';
+                                CREATE OR REPLACE FUNCTION pg_temp.anything() RETURNS void LANGUAGE sql AS ''; %s$$, call)),
+          'SH002', 'also in a session that was there before the upgrade, which always changes functions')
+FROM calls WHERE name = 'checkout';
+SELECT is(pg_temp.state(format($$UPDATE pg_index SET indisvalid = false
+                                WHERE indexrelid = 'shop.payment_attempts_by_order'::regclass;
+                                ALTER TABLE shop.payment_attempts SET (fillfactor = 99); %s$$, call)), 'SH002',
+          'an index that is not ready is not relied on') FROM calls WHERE name = 'cancel_order';
+SELECT is(pg_temp.state(call), '00000', 'a valid one is') FROM calls WHERE name = 'cancel_order';
 SELECT is(pg_temp.state(format('ALTER TABLE shop.orders DROP COLUMN total_price CASCADE; %s', call)), 'SH002',
           'a missing column is refused') FROM calls WHERE name = 'checkout';
 SELECT is(pg_temp.state(format('ALTER TABLE shop.orders ALTER COLUMN user_id TYPE integer; %s', call)), 'SH002',

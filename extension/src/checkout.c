@@ -219,15 +219,16 @@ static void lock_stock(Batch *batch) {
 /* --- deciding
  * --------------------------------------------------------------------------------------------------------- */
 
-/* replay_twin answers a request whose key an earlier one of this batch has used; true when it did. */
+/* replay_twin answers a request whose key an earlier one of this batch has used; true when it did. One that is not
+ * decided yet (status 0) waits for the key's holder and has used nothing. */
 static bool replay_twin(Batch *batch, int number) {
     CheckoutRequest *request = &batch->request[number];
 
     for (int i = 0; i < number; i++) {
         CheckoutRequest *twin = &batch->request[i];
 
-        if (twin->key.key == NULL || twin->response.status >= 300 || twin->user_id != request->user_id ||
-            strcmp(twin->key.key, request->key.key) != 0)
+        if (twin->key.key == NULL || twin->response.status == 0 || twin->response.status >= 300 ||
+            twin->user_id != request->user_id || strcmp(twin->key.key, request->key.key) != 0)
             continue;
         answer(request, idempotency_answer_twin(&request->key, &twin->key, &twin->response));
         return true;

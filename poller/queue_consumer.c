@@ -189,13 +189,22 @@ static bool is_time(struct queue_consumer *consumer, int room) {
     return false;
 }
 
+/*
+ * capacity gives how many messages may be in hand. While the database is there but cannot serve, as with a full disk or
+ * between the steps of an upgrade, it is one, as a probe: every receive counts against its message, and whoever
+ * receives it next does not know that it had no try.
+ */
+static int capacity(const struct queue_consumer *consumer) {
+    return consumer->database_failures > 0 ? 1 : consumer->settings.capacity;
+}
+
 void queue_consumer_advance(struct queue_consumer *consumer) {
     const struct queue_consumer_settings *settings = &consumer->settings;
 
     while (!consumer->stopping && (int)consumer->receives.count < consumer->receives_wanted &&
            receipt_batcher_pending(consumer->deletes) < DELETES_PENDING_MAXIMUM &&
            database_pool_connected(settings->pool)) {
-        int room = settings->capacity - (int)consumer->held.count - consumer->asked;
+        int room = capacity(consumer) - (int)consumer->held.count - consumer->asked;
 
         if (room <= 0 || !is_time(consumer, room)) {
             return;
@@ -410,9 +419,11 @@ static void take_work_result(void *context, const struct sqs_received_message *m
     struct queue_consumer *consumer = held->consumer;
 
     held->work = NULL;
+    if (result != MESSAGE_DATABASE_AWAY) {
+        consumer->database_failures = 0;
+    }
     switch (result) {
     case MESSAGE_DONE:
-        consumer->database_failures = 0;
         excused_receives_forget(consumer->excused, message->message_id);
         receipt_batcher_add(consumer->deletes, message->receipt_handle, 0);
         break;

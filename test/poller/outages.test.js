@@ -55,6 +55,30 @@ describe('the database', () => {
     await settling.queue.empty();
   });
 
+  test('is there but cannot serve: the messages do not use up their tries, for another poller either', async () => {
+    const ids = [];
+    for (let i = 0; i < 10; i += 1) ids.push(await settling.buy());
+    await shop.database.sql('SELECT shop.mark_outbox_delivered(1, ARRAY(SELECT id FROM shop.outbox))');
+    await shop.database.sql('ALTER SCHEMA shop RENAME TO away');
+    for (const orderId of ids) await settling.queue.put(JSON.stringify({ orderId }));
+    const environment = { SQS_WORKER_MAX_RECEIVE_COUNT: '3' };
+    try {
+      const poller = await settling.poller(environment);
+      const rounds = () => {
+        const times = poller.events('order_process_failed').map((line) => Date.parse(line.ts));
+        return times.filter((time, i) => i === 0 || time - times[i - 1] > 100).length;
+      };
+      await eventually('it has tried five times', () => rounds() >= 5, 60);
+      await poller.stop();
+    } finally {
+      await shop.database.sql('ALTER SCHEMA away RENAME TO shop');
+    }
+    await settling.poller(environment);
+    await settling.settledByRule(ids, 30);
+    await settling.queue.empty();
+    assert.equal(await shop.database.value('SELECT count(*)::int FROM shop.dead_letters'), 0);
+  });
+
   test('holds a row too long: the work is cancelled after the time-out, and done later', async () => {
     const id = await settling.buy();
     const session = shop.database.session();

@@ -35,7 +35,8 @@ struct lane_request {
 struct lane_call {
     struct lane_call *next;
     struct call_lane *lane;
-    int64_t started; /* clock_monotonic_ms */
+    int64_t started;             /* clock_monotonic_ms */
+    struct database_pool *asked; /* for a lane that may ask several: send sets it, hand_out looks */
     size_t count;
     struct lane_request *requests[CALL_MAXIMUM]; /* in the order in which they came */
 };

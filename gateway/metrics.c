@@ -74,8 +74,8 @@ void metrics_request_began(struct metrics *metrics) {
     metrics->in_flight++;
 }
 
-void metrics_asked_primary(struct metrics *metrics) {
-    metrics->asked_primary++;
+void metrics_asked_primary(struct metrics *metrics, size_t reads) {
+    metrics->asked_primary += reads;
 }
 
 static struct route_metrics *metrics_of(struct metrics *metrics, const struct request *request) {

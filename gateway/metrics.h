@@ -4,6 +4,8 @@
 #ifndef SHOP_GATEWAY_METRICS_H
 #define SHOP_GATEWAY_METRICS_H
 
+#include <stddef.h>
+
 struct gateway;
 struct metrics;
 struct request;
@@ -25,7 +27,7 @@ void metrics_refused(struct metrics *metrics, const char *problem);
 /* metrics_text writes all metrics of the gateway. Returns malloc'd text, or NULL when memory is short. */
 char *metrics_text(const struct gateway *gateway);
 
-/* metrics_asked_primary counts a read that the replica could not answer. */
-void metrics_asked_primary(struct metrics *metrics);
+/* metrics_asked_primary counts reads that the replica could not answer. */
+void metrics_asked_primary(struct metrics *metrics, size_t reads);
 
 #endif

@@ -121,17 +121,22 @@ static char *array_text(const struct lane_call *call) {
     return text;
 }
 
-/* submit sends a statement to the replica, where there is one, for a limited time. */
+/* submit sends a statement to the replica, where there is one that is connected, for a limited time; else to the
+ * primary. So nobody waits for a replica that is away, and its reads reach the primary many in a call. */
 static void submit(struct lane_call *call, const struct database_statement *statement, const char *const *values) {
     const struct reading_lane *lane = call->lane->settings.owner;
     const struct gateway *gateway = lane->gateway;
+    bool from_replica = gateway->replica != NULL && database_pool_connected(gateway->replica);
     int left = lane_request_remaining_ms(call->requests[0]);
 
-    if (gateway->replica != NULL && left > REPLICA_TIMEOUT_MS) {
+    if (from_replica && left > REPLICA_TIMEOUT_MS) {
         left = REPLICA_TIMEOUT_MS;
     }
-    database_pool_submit(gateway->replica != NULL ? gateway->replica : gateway->database, statement, values, left,
-                         call_lane_take_answer, call);
+    if (!from_replica && gateway->replica != NULL) {
+        metrics_asked_primary(gateway->metrics, call->count);
+    }
+    call->asked = from_replica ? gateway->replica : gateway->database;
+    database_pool_submit(call->asked, statement, values, left, call_lane_take_answer, call);
 }
 
 static bool send_call(struct lane_call *call) {
@@ -165,17 +170,16 @@ static void hand_out(const struct lane_call *call, const struct database_answer 
     const struct reading_lane *lane = call->lane->settings.owner;
     const struct gateway *gateway = lane->gateway;
     bool whole = answer->outcome == DATABASE_OK && PQntuples(answer->result) == (int)call->count;
+    bool from_primary = call->asked == gateway->database;
     size_t i;
 
     for (i = 0; i < call->count; i++) {
-        if (whole && (gateway->replica == NULL || is_found(answer->result, (int)i))) {
+        if (whole && (from_primary || is_found(answer->result, (int)i))) {
             lane_request_finish(call->requests[i], answer, (int)i);
-        } else if (gateway->replica == NULL && call->count == 1) {
+        } else if (from_primary && call->count == 1) {
             lane_request_finish(call->requests[i], answer, 0);
         } else {
-            if (gateway->replica != NULL) {
-                metrics_asked_primary(gateway->metrics);
-            }
+            metrics_asked_primary(gateway->metrics, from_primary ? 0 : 1);
             lane_request_ask_alone(call->requests[i]);
         }
     }

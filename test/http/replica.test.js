@@ -1,5 +1,6 @@
 // DATABASE_READ_URL: reads that may lag go to a replica; whatever it cannot do, the primary does.
 import assert from 'node:assert/strict';
+import { createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { assertProblem, assertStatus, Shop } from '../lib/shop.js';
 import { Cluster } from '../lib/cluster.js';
@@ -140,6 +141,24 @@ test('the replica goes away and comes back: nobody notices, and the gateway stay
     return (await counted('replica_connected')) === 1;
   });
   assert.equal(shop.gateway.events('db_connection_lost', { pool: 'shop-gateway' }).length, 0);
+});
+
+test('a replica that accepts connections and says nothing costs no time', async () => {
+  const id = await shop.product();
+  const silent = createServer((socket) => socket.on('error', () => {}));
+  await new Promise((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const url = `postgresql://shop_test_gateway@127.0.0.1:${silent.address().port}/${shop.database.name}`;
+  const gateway = await Gateway.start(shop.database, { DATABASE_READ_URL: url });
+  try {
+    const started = Date.now();
+    for (let round = 0; round < 20; round += 1) assertStatus(await gateway.get('/products'), 200);
+    assert.ok(Date.now() - started < 2000, 'a quarter of a second each would be five');
+    const answers = await Promise.all(Array.from({ length: 500 }, () => gateway.get(`/products/${id}`)));
+    assert.deepEqual([...new Set(answers.map((answer) => answer.status))], [200], 'many at once do not overrun the primary');
+  } finally {
+    await gateway.stop();
+    silent.close();
+  }
 });
 
 test('the primary goes away: what the replica can answer is answered', async () => {

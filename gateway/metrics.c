@@ -221,7 +221,8 @@ static void write_refusals(FILE *out, const struct metrics *metrics) {
     uint64_t overload = 0;
     size_t i, j;
 
-    write_head(out, "refusals_total", "counter", "Answers that are problem documents, by their code.");
+    write_head(out, "refusals_total", "counter",
+               "Answers that are problem documents, by their code; 408 is not counted.");
     for (i = 0; i < metrics->code_count; i++) {
         fprintf(out, "shop_gateway_refusals_total{code=\"%s\"} %llu\n", metrics->codes[i].code,
                 (unsigned long long)metrics->codes[i].count);

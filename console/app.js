@@ -29,7 +29,7 @@ const Unknown = () => html`<${Heading} title="No such page" /><${Nothing}><a hre
 function Navigation({ present, deadLetters }) {
   return html`<nav class="pages" aria-label="Pages">
     ${Object.entries(pages).map(([name, { label, query }]) => html`<a href=${link(name, undefined, query)} aria-current=${name === present ? 'page' : undefined}>
-      ${label}${name === 'dead-letters' && deadLetters > 0 && html`<span class="count" aria-label=${`${deadLetters} open`}>${deadLetters}</span>`}</a>`)}
+      ${label}${name === 'dead-letters' && deadLetters > 0 && html`<span class="count" aria-label=${`${deadLetters} dead letters`}>${deadLetters}</span>`}</a>`)}
   </nav>`;
 }
 

@@ -31,7 +31,7 @@ function Figures({ statistics, condition: { queue } }) {
     <${Figure} label="In the queue" value=${formatNumber(queue.depth ?? statistics.queue_depth)}
       note=${oldest === null ? 'nothing waits' : `the oldest for ${formatDuration(oldest)}`} />
     <${Figure} label="Dead letters" value=${formatNumber(queue.dlq_depth)} alarm=${queue.dlq_depth > 0}
-      note=${queue.dlq_depth > 0 ? 'wait for a decision' : 'none open'} href=${link('dead-letters', undefined, { status: 'open' })} />
+      note=${queue.dlq_depth > 0 ? 'see which are open' : 'none'} href=${link('dead-letters', undefined, { status: 'open' })} />
   </section>`;
 }
 

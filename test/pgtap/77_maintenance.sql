@@ -1,6 +1,6 @@
 -- Scheduled work: orders that nobody pays expire, what is old and finished is purged, nothing else.
 BEGIN;
-SELECT plan(22);
+SELECT plan(23);
 \ir fixture.psql
 
 SELECT pg_temp.product('apple', 1, 50) AS apple \gset
@@ -58,9 +58,13 @@ SELECT set_eq('SELECT id FROM shop.dead_letters', ARRAY[:open, :about]::bigint[]
     'but for open ones and those of unfinished orders');
 
 -- Counters: folding them changes no count.
+SET LOCAL timezone = 'Asia/Kolkata';
 SELECT is(shop.count_orders(1), 6::bigint, 'six orders are counted');
 SELECT cmp_ok(shop.fold_order_counts(1, 100), '>', 0, 'the log of counters is folded');
 SELECT is(shop.count_orders(1), 6::bigint, 'there are still six');
+SELECT is_empty(
+    $$SELECT hour FROM shop.order_counts WHERE hour <> '-infinity' AND extract(minute FROM hour AT TIME ZONE 'UTC') <> 0$$,
+    'by hours of UTC, also where those of the session begin at half past');
 
 -- All at once.
 SELECT set_eq('SELECT task FROM shop.maintain(1)',

@@ -23,7 +23,7 @@ BEGIN
         INSERT INTO shop.order_counts AS hourly (store_id, hour, orders)
         SELECT fold_order_counts.store_id, sums.hour, sums.orders
         FROM (
-            SELECT date_bin('1 hour', taken.at, 'epoch') AS hour, sum(taken.orders) AS orders FROM taken GROUP BY 1
+            SELECT date_trunc('hour', taken.at, 'UTC') AS hour, sum(taken.orders) AS orders FROM taken GROUP BY 1
             UNION ALL
             SELECT '-infinity', sum(taken.orders) FROM taken HAVING count(*) > 0
         ) sums
@@ -63,7 +63,7 @@ DECLARE
 BEGIN
     PERFORM shop.require_migrated();
     WITH unfolded AS MATERIALIZED (
-        SELECT date_bin('1 hour', delta.at, 'epoch') AS hour, sum(delta.orders) AS orders
+        SELECT date_trunc('hour', delta.at, 'UTC') AS hour, sum(delta.orders) AS orders
         FROM shop.order_count_deltas delta
         WHERE delta.store_id = order_statistics.store_id
         GROUP BY 1

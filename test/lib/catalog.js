@@ -7,7 +7,7 @@ const queries = {
   functions: `SELECT oid::regprocedure AS name, pg_get_functiondef(oid) AS definition, proowner::regrole AS owner,
                      array(SELECT unnest(proacl)::text ORDER BY 1) AS rights, obj_description(oid, 'pg_proc') AS comment
               FROM pg_proc WHERE pronamespace = 'shop'::regnamespace`,
-  relations: `SELECT oid::regclass AS name, relkind, relowner::regrole AS owner, reloptions,
+  relations: `SELECT oid::regclass AS name, relkind, relowner::regrole AS owner, reloptions, relreplident,
                      array(SELECT unnest(relacl)::text ORDER BY 1) AS rights, obj_description(oid, 'pg_class') AS comment,
                      CASE relkind WHEN 'v' THEN pg_get_viewdef(oid) WHEN 'i' THEN pg_get_indexdef(oid) END AS definition
               FROM pg_class WHERE relnamespace = 'shop'::regnamespace`,

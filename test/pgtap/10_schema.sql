@@ -1,7 +1,7 @@
 -- The tables: every key begins with the store, everything is described, and CHECKs refuse what the functions never
 -- write.
 BEGIN;
-SELECT plan(47);
+SELECT plan(49);
 \ir fixture.psql
 
 CREATE TEMPORARY VIEW shop_tables AS
@@ -23,7 +23,34 @@ SELECT is_empty(
     $$SELECT relname FROM shop_tables
       WHERE NOT EXISTS (SELECT FROM pg_index WHERE indrelid = shop_tables.oid AND indisprimary)
         AND relname NOT IN ('order_count_deltas', 'stock_movements')$$,
-    'every table has a primary key, but for the two that are only ever added to and never looked up by number');
+    'every table has a primary key, but for the two whose rows are never looked up by number');
+
+-- refused(command): tables on which a publication of all tables forbids the command, whatever rows it would meet.
+CREATE FUNCTION pg_temp.refused(command text) RETURNS SETOF text
+LANGUAGE plpgsql AS $function$
+DECLARE
+    name text;
+BEGIN
+    FOR name IN SELECT relname FROM pg_class WHERE relnamespace = 'shop'::regnamespace AND relkind = 'r' LOOP
+        BEGIN
+            EXECUTE format(command, name);
+        EXCEPTION WHEN object_not_in_prerequisite_state THEN
+            RETURN NEXT name;
+        END;
+    END LOOP;
+END
+$function$;
+SET LOCAL client_min_messages = error; -- the publication warns where nobody replicates
+CREATE PUBLICATION everything FOR ALL TABLES;
+RESET client_min_messages;
+SELECT set_eq($$SELECT pg_temp.refused('DELETE FROM shop.%I WHERE false')$$, ARRAY['stock_movements'],
+    'every table but the ledger, which is only ever added to, tells subscribers which row is deleted');
+SELECT is_empty(
+    $$SELECT oid::regprocedure FROM pg_proc
+      WHERE pronamespace = 'shop'::regnamespace AND prosrc ~* '(UPDATE|DELETE\s+FROM)\s+shop\.stock_movements'$$,
+    'and nothing changes the ledger');
+DROP PUBLICATION everything;
+
 SELECT is_empty(
     $$SELECT indexrelid::regclass FROM pg_index
       JOIN shop_tables ON shop_tables.oid = indrelid

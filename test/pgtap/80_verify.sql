@@ -1,6 +1,6 @@
 -- The integrity report: empty when all is well, and one row for each thing that a hand or a fault can break.
 BEGIN;
-SELECT plan(46);
+SELECT plan(47);
 \ir fixture.psql
 
 -- found(statement): what verify() reports after the statement, which is undone then.
@@ -171,6 +171,10 @@ SELECT pg_temp.breaks('all that an order leaves behind',
            (SELECT cart_id FROM shop.orders WHERE id = :declined), :declined));
 SELECT pg_temp.breaks('items of a cart that is gone', format('DELETE FROM shop.carts WHERE id = %s', :open_cart),
     format('row_has_its_parent of item %s of cart %s', :item, :open_cart));
+SELECT pg_temp.breaks('a refund of a payment that is gone',
+    format($$INSERT INTO shop.refunds (store_id, id, order_id, attempt_id, kind, amount, status)
+             VALUES (1, 4711, %s, 4712, 'void', 1, 'requested')$$, :paid),
+    'row_has_its_parent of refund 4711 of payment attempt 4712');
 
 -- Orders on their way.
 SELECT pg_temp.breaks('a pending order that nothing will settle',

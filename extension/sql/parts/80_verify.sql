@@ -150,6 +150,13 @@ BEGIN
         FROM shop.cart_items item
         LEFT JOIN shop.carts cart ON cart.store_id = item.store_id AND cart.id = item.cart_id
         WHERE item.store_id = verify.store_id AND cart.id IS NULL;
+    -- The same for refunds: without the payment there is nothing to give back.
+    RETURN QUERY
+        SELECT 'row_has_its_parent', format('refund %s of payment attempt %s', refund.id, refund.attempt_id),
+               'the payment attempt is missing'
+        FROM shop.refunds refund
+        LEFT JOIN shop.payment_attempts attempt ON attempt.store_id = refund.store_id AND attempt.id = refund.attempt_id
+        WHERE refund.store_id = verify.store_id AND attempt.id IS NULL;
 
     -- An order came from a cart or from intake.
     RETURN QUERY

@@ -34,6 +34,20 @@ $function$;
 COMMENT ON FUNCTION shop.claim_outbox(integer, integer, integer) IS 'Takes up to row_limit due messages for lease_ms milliseconds. Several callers share the work; what a caller does not finish or give back is due again when its lease ends.';
 REVOKE ALL ON FUNCTION shop.claim_outbox(integer, integer, integer) FROM PUBLIC;
 
+CREATE FUNCTION shop.lock_outbox(store_id integer, ids bigint[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_column
+BEGIN
+    PERFORM FROM shop.outbox message
+    WHERE message.store_id = lock_outbox.store_id AND message.id = ANY (ids) AND message.status = 'pending'
+    ORDER BY message.id
+    FOR UPDATE;
+END
+$function$;
+COMMENT ON FUNCTION shop.lock_outbox(integer, bigint[]) IS 'Locks those of the messages that are pending, in ascending order, as everybody does who waits for several: an UPDATE alone takes them in the order of its plan, and two pollers that hold the same messages, after a lease that ran out, might wait for each other.';
+REVOKE ALL ON FUNCTION shop.lock_outbox(integer, bigint[]) FROM PUBLIC;
+
 CREATE FUNCTION shop.mark_outbox_delivered(store_id integer, ids bigint[]) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
@@ -43,6 +57,7 @@ DECLARE
     changed integer;
 BEGIN
     PERFORM shop.require_migrated();
+    PERFORM shop.lock_outbox(mark_outbox_delivered.store_id, ids);
     UPDATE shop.outbox message SET status = 'delivered', finished_at = clock_timestamp(), last_error = NULL
     WHERE message.store_id = mark_outbox_delivered.store_id AND message.id = ANY (ids) AND message.status = 'pending';
     GET DIAGNOSTICS changed = ROW_COUNT;
@@ -62,6 +77,7 @@ DECLARE
     changed integer;
 BEGIN
     PERFORM shop.require_migrated();
+    PERFORM shop.lock_outbox(release_outbox.store_id, ids);
     UPDATE shop.outbox message
     SET attempts = message.attempts - CASE WHEN tried THEN 0 ELSE 1 END,
         last_error = coalesce(error, message.last_error),
@@ -138,6 +154,7 @@ DECLARE
     changed integer;
 BEGIN
     PERFORM shop.require_migrated();
+    PERFORM shop.lock_outbox(extend_outbox.store_id, ids);
     UPDATE shop.outbox message SET next_attempt_at = clock_timestamp() + lease_ms * interval '1 millisecond'
     WHERE message.store_id = extend_outbox.store_id AND message.id = ANY (ids) AND message.status = 'pending'
       AND message.next_attempt_at > clock_timestamp(); -- one that is due again is nobody's any more

@@ -1,6 +1,6 @@
 -- Dead letters in the hands of an administrator: read, redrive, discard, each once.
 BEGIN;
-SELECT plan(33);
+SELECT plan(41);
 \ir fixture.psql
 
 SELECT pg_temp.product('apple', 1, 5) AS apple \gset
@@ -93,6 +93,31 @@ SELECT is((shop.get_intake_order(1, 'X-9', NULL)).body::json -> 'data' ->> 'fail
     'which its client sees as failed, with the reason');
 SELECT shop.discard(1, :lost, 'of no use', 'boss', NULL) \g /dev/null
 SELECT is((shop.get_intake_order(1, 'X-9', NULL)).body::json -> 'data' ->> 'status', 'failed', 'discarded, it stays so');
+
+-- Only the message's own order_id names its order: the items' members are free.
+SELECT is((SELECT order_status FROM shop.ingest_order(1, '{"order_id": "X-10", "customer_id": "c", "total_amount": 1,
+    "items": [{"product_id": "pear", "quantity": 1, "price": 1}]}', NULL, NULL)), 'CONFIRMED', 'an order is done');
+-- given_up(key, body): what is recorded of a message of an intake order that was tried too often.
+CREATE FUNCTION pg_temp.given_up(key text, body text) RETURNS text
+LANGUAGE plpgsql AS $function$
+DECLARE
+    letter_id bigint := (shop.record_dead_letter(1, 'sqs', key, body, NULL, 'max_retries_exceeded', 'down', 3, NULL, NULL, NULL)).id;
+BEGIN
+    RETURN CASE WHEN letter_id IS NULL THEN 'nothing' ELSE
+        (SELECT format('order %s', letter.order_id) FROM shop.dead_letters letter WHERE letter.id = letter_id) END;
+END
+$function$;
+SELECT is(pg_temp.given_up('m-10', '{"order_id": "X-10"}'), 'nothing', 'its message is done, and not given up');
+SELECT is(pg_temp.given_up('m-11', '{"items": [{"order_id": "X-10"}], "order_id": "X-9"}'), format('order %s', :accepted),
+    'an item that names it does not make another message done');
+SELECT is(pg_temp.given_up('m-12', '{"items": [{"order_id": "X-10"}], "order_id": "new"}'), 'order ',
+    'nor one that is of no order yet');
+SELECT is(pg_temp.given_up('m-13', '{"items": [{"refundId": 1}], "order_id": "X-10"}'), 'nothing',
+    'nor is the message of the settled order a refund because an item says so');
+SELECT is(pg_temp.given_up('m-14', '{"order_id": 10}'), 'order ', 'a number is no name of an order');
+SELECT is(pg_temp.given_up(key, body), 'order ', format('recorded all the same: %s', left(body, 40)))
+FROM (VALUES ('m-15', '{"order_id": "X-10", "items": [{"note": "\u0000"}]}'),
+             ('m-16', format('{"order_id": "X-10", "items": %s', repeat('[', 100000)))) broken (key, body);
 
 SELECT is_empty('SELECT * FROM shop.verify(1)', 'verify() finds nothing wrong');
 SELECT * FROM finish();

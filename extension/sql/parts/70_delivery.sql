@@ -175,19 +175,29 @@ AS $function$
 #variable_conflict use_column
 DECLARE
     known_order_id bigint := record_dead_letter.order_id;
+    named_id text;
+    about_order boolean;
     order_status text;
 BEGIN
     PERFORM shop.require_migrated();
+    -- What the message says of itself: the members of its items are free, and may be called the same.
+    BEGIN
+        SELECT CASE WHEN json_typeof(content -> 'order_id') = 'string' THEN content ->> 'order_id' END,
+               (content -> 'orderId' IS NOT NULL OR content -> 'order_id' IS NOT NULL) AND content -> 'refundId' IS NULL
+        FROM (SELECT record_dead_letter.body::json) message (content)
+        INTO named_id, about_order;
+    EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+        about_order := false; -- No JSON, or such as was never taken for an order: recorded as it is.
+    END;
     -- A message of an intake order names the order by the id that its client knows.
     IF known_order_id IS NULL THEN
         SELECT intake.order_id FROM shop.intake_orders intake
-        WHERE intake.store_id = record_dead_letter.store_id
-          AND intake.external_id = substring(record_dead_letter.body FROM '"order_id"\s*:\s*"([A-Za-z0-9._:-]{1,128})"')
+        WHERE intake.store_id = record_dead_letter.store_id AND intake.external_id = named_id
         INTO known_order_id;
     END IF;
     -- A try that nobody heard of again may have had its effect: then there is nothing to give up. One that is just now
     -- having it holds the order, and is waited for.
-    IF reason = 'max_retries_exceeded' AND body ~ '"(orderId|order_id)"' AND body !~ '"refundId"'
+    IF reason = 'max_retries_exceeded' AND about_order
        AND NOT EXISTS (SELECT FROM shop.dead_letters letter
                        WHERE letter.store_id = record_dead_letter.store_id AND letter.source = record_dead_letter.source
                          AND letter.message_key = record_dead_letter.message_key

@@ -1,6 +1,6 @@
 -- Scheduled work: orders that nobody pays expire, what is old and finished is purged, nothing else.
 BEGIN;
-SELECT plan(23);
+SELECT plan(28);
 \ir fixture.psql
 -- All of it also where every table is replicated logically, which needs to know each row that is changed or deleted.
 SET LOCAL client_min_messages = error; -- the publication warns where nobody replicates
@@ -74,6 +74,23 @@ SELECT is_empty(
 SELECT set_eq('SELECT task FROM shop.maintain(1)',
     ARRAY['expire_pending_orders', 'fold_order_counts', 'purge_idempotency_keys',
     'purge_outbox', 'purge_inbox', 'purge_dead_letters', 'purge_failed_logins'], 'maintain() does all of it');
+
+
+-- shop.check() goes by when it last ran.
+CREATE FUNCTION pg_temp.checked() RETURNS text
+LANGUAGE sql AS $$
+    SELECT concat_ws(', ', ok, detail, hint) FROM shop.check() WHERE check_name = 'scheduled maintenance'
+$$;
+SELECT matches(pg_temp.checked(), '^t, store 1: \d s ago$', 'that it ran is noted');
+SELECT shop.maintain(2) \g /dev/null
+SELECT matches(pg_temp.checked(), '^t, store 1: \d s ago, store 2: \d s ago$', 'of every store');
+UPDATE shop.maintenance_runs SET ran_at = clock_timestamp() - interval '601 seconds' WHERE store_id = 1;
+SELECT matches(pg_temp.checked(), '^f, store 1: 60\d s ago, store 2: \d s ago, .*MAINTENANCE_INTERVAL_SECONDS',
+    'a store that nobody maintains is told, with what to do');
+SELECT shop.maintain(1) \g /dev/null
+SELECT matches(pg_temp.checked(), '^t, store 1: \d s ago', 'until somebody does again');
+DELETE FROM shop.maintenance_runs;
+SELECT matches(pg_temp.checked(), '^f, shop.maintain\(\) never ran, ', 'so is a shop that nobody ever maintained');
 
 SELECT * FROM finish();
 ROLLBACK;

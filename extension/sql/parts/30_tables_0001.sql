@@ -483,6 +483,14 @@ BEGIN
     COMMENT ON COLUMN shop.poller_reports.last_poll_at IS 'end of the last poll that succeeded';
     COMMENT ON COLUMN shop.poller_reports.reported_at IS 'when it said so';
 
+    CREATE TABLE shop.maintenance_runs (
+        store_id integer PRIMARY KEY CHECK (store_id > 0),
+        ran_at timestamptz NOT NULL
+    );
+    COMMENT ON TABLE shop.maintenance_runs IS 'when shop.maintain() last ran, whoever called it; shop.check() looks here. Delete the row of a store that is no more.';
+    COMMENT ON COLUMN shop.maintenance_runs.store_id IS 'the shop';
+    COMMENT ON COLUMN shop.maintenance_runs.ran_at IS 'end of the last run';
+
     CREATE VIEW shop.low_stock AS
         SELECT level.store_id, level.product_id, product.sku, product.name,
                level.on_hand - level.reserved AS available, level.low_stock_threshold

@@ -93,16 +93,22 @@ CREATE FUNCTION shop.maintain(store_id integer) RETURNS TABLE (task text, rows i
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
 AS $function$
+#variable_conflict use_column
 BEGIN
     RETURN QUERY VALUES
-        ('expire_pending_orders', shop.expire_pending_orders(store_id, 100)),
-        ('fold_order_counts', shop.fold_order_counts(store_id, 100000)),
-        ('purge_idempotency_keys', shop.purge_idempotency_keys(store_id, 10000)),
-        ('purge_outbox', shop.purge_outbox(store_id, 10000)),
-        ('purge_inbox', shop.purge_inbox(store_id, 10000)),
-        ('purge_dead_letters', shop.purge_dead_letters(store_id, 1000)),
-        ('purge_failed_logins', shop.purge_failed_logins(store_id, 10000));
+        ('expire_pending_orders', shop.expire_pending_orders(maintain.store_id, 100)),
+        ('fold_order_counts', shop.fold_order_counts(maintain.store_id, 100000)),
+        ('purge_idempotency_keys', shop.purge_idempotency_keys(maintain.store_id, 10000)),
+        ('purge_outbox', shop.purge_outbox(maintain.store_id, 10000)),
+        ('purge_inbox', shop.purge_inbox(maintain.store_id, 10000)),
+        ('purge_dead_letters', shop.purge_dead_letters(maintain.store_id, 1000)),
+        ('purge_failed_logins', shop.purge_failed_logins(maintain.store_id, 10000));
+    -- Another run that is about to commit tells the same, and is not waited for.
+    IF pg_try_advisory_xact_lock(hashtextextended('pg_shop maintain', maintain.store_id)) THEN
+        INSERT INTO shop.maintenance_runs AS last_run (store_id, ran_at) VALUES (maintain.store_id, clock_timestamp())
+        ON CONFLICT (store_id) DO UPDATE SET ran_at = excluded.ran_at;
+    END IF;
 END
 $function$;
-COMMENT ON FUNCTION shop.maintain(integer) IS 'One batch of all scheduled work, for pg_cron or the poller to call every minute. Returns what it did.';
+COMMENT ON FUNCTION shop.maintain(integer) IS 'One batch of all scheduled work, for pg_cron or the poller to call every minute. Returns what it did, and notes in shop.maintenance_runs that it ran.';
 REVOKE ALL ON FUNCTION shop.maintain(integer) FROM PUBLIC;

@@ -3,7 +3,6 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     exposed text;
-    jobs text;
 BEGIN
     RETURN QUERY SELECT 'version', true, shop.version(), NULL;
 
@@ -44,16 +43,14 @@ BEGIN
                format('synchronous_commit = %s', current_setting('synchronous_commit')),
                'Off loses the last orders that were acknowledged before a crash.';
 
-    -- pg_cron may live in another database; what we cannot see from here is not called wrong.
-    IF to_regclass('cron.job') IS NULL THEN
-        jobs := 'pg_cron is not in this database';
-    ELSE
-        EXECUTE $query$ SELECT string_agg(jobname, ', ') FROM cron.job WHERE command LIKE '%shop.maintain%' AND active $query$
-            INTO jobs;
-    END IF;
+    -- Who calls it is not asked: pg_cron may live in another database, and shows its jobs to nobody else.
     RETURN QUERY
-        SELECT 'scheduled maintenance', jobs IS NOT NULL, coalesce(jobs, 'no job calls shop.maintain()'),
-               'Run extension/sql/cron.sql, or let the poller do it.';
+        SELECT 'scheduled maintenance', bool_and(run.ran_at > clock_timestamp() - interval '10 minutes') IS TRUE,
+               coalesce(string_agg(format('store %s: %s s ago', run.store_id,
+                                          floor(extract(epoch FROM clock_timestamp() - run.ran_at))::bigint),
+                                   ', ' ORDER BY run.store_id), 'shop.maintain() never ran'),
+               'Run extension/sql/cron.sql, or let the poller do it: MAINTENANCE_INTERVAL_SECONDS.'
+        FROM shop.maintenance_runs run;
 
     RETURN QUERY
         SELECT 'pollers', bool_or(report.reported_at > statement_timestamp() - interval '60 seconds') IS TRUE,

@@ -211,19 +211,30 @@ static void maintain(void *context) {
     }
 }
 
+/* log_maintenance_done: a task without a number has failed alone; its error is in PostgreSQL's log. */
+static void log_maintenance_done(const PGresult *result) {
+    json_t *fields = json_object();
+    int row;
+
+    for (row = 0; row < PQntuples(result); row++) {
+        const char *task = PQgetvalue(result, row, 0);
+
+        if (PQgetisnull(result, row, 1)) {
+            log_event(LOG_WARN, "maintenance_failed",
+                      json_pack("{s:o,s:s}", "task", log_text(task), "error", "see the warning in PostgreSQL's log"));
+        } else {
+            json_object_set_new(fields, task, log_text(PQgetvalue(result, row, 1)));
+        }
+    }
+    log_event(LOG_DEBUG, "maintenance_done", json_pack("{s:o}", "rows", fields));
+}
+
 static void take_maintenance_answer(void *context, const struct database_answer *answer) {
     char *failure;
 
     (void)context;
     if (answer->outcome == DATABASE_OK) {
-        json_t *fields = json_object();
-        int row;
-
-        for (row = 0; row < PQntuples(answer->result); row++) {
-            json_object_set_new(fields, PQgetvalue(answer->result, row, 0),
-                                log_text(PQgetvalue(answer->result, row, 1)));
-        }
-        log_event(LOG_DEBUG, "maintenance_done", json_pack("{s:o}", "rows", fields));
+        log_maintenance_done(answer->result);
         return;
     }
     failure = database_failure_text(answer);

@@ -1,6 +1,6 @@
 -- Scheduled work: orders that nobody pays expire, what is old and finished is purged, nothing else.
 BEGIN;
-SELECT plan(28);
+SELECT plan(41);
 \ir fixture.psql
 -- All of it also where every table is replicated logically, which needs to know each row that is changed or deleted.
 SET LOCAL client_min_messages = error; -- the publication warns where nobody replicates
@@ -70,11 +70,59 @@ SELECT is_empty(
     $$SELECT hour FROM shop.order_counts WHERE hour <> '-infinity' AND extract(minute FROM hour AT TIME ZONE 'UTC') <> 0$$,
     'by hours of UTC, also where those of the session begin at half past');
 
--- All at once.
-SELECT set_eq('SELECT task FROM shop.maintain(1)',
-    ARRAY['expire_pending_orders', 'fold_order_counts', 'purge_idempotency_keys',
-    'purge_outbox', 'purge_inbox', 'purge_dead_letters', 'purge_failed_logins'], 'maintain() does all of it');
+-- Reports of pollers: those that have been silent for a day, but for the newest.
+SELECT shop.report_poller(1, poller, 'embedded', NULL, NULL, NULL, NULL) FROM unnest(ARRAY['a', 'b', 'c']) poller \g /dev/null
+UPDATE shop.poller_reports SET reported_at = reported_at - interval '23 hours' WHERE poller <> 'c';
+SELECT is(shop.purge_poller_reports(1, 100), 0, 'reports of today are kept');
+UPDATE shop.poller_reports SET reported_at = reported_at - interval '2 hours' WHERE poller <> 'c';
+SELECT is(shop.purge_poller_reports(2, 100), 0, 'so are those of another store');
+SELECT is(shop.purge_poller_reports(1, 1), 1, 'older ones are purged in batches');
+UPDATE shop.poller_reports SET reported_at = reported_at - interval '2 days';
+SELECT is(shop.purge_poller_reports(1, 100), 1, 'and all of them');
+SELECT results_eq('SELECT poller COLLATE "default" FROM shop.poller_reports', ARRAY['c'],
+    'but for the newest, which tells what the queue was like when the last poller went');
 
+-- All at once, and enough of it in a minute.
+CREATE FUNCTION pg_temp.maintained() RETURNS text
+LANGUAGE sql AS $$ SELECT string_agg(format('%s %s', task, coalesce(rows::text, 'failed')), ', ') FROM shop.maintain(1) $$;
+INSERT INTO shop.inbox (store_id, source, message_key, received_at)
+SELECT 1, 'stripe', number::text, clock_timestamp() - interval '1 year' FROM generate_series(1, 20000) number;
+SELECT pg_temp.product('plum', 1, 150) AS plum \gset
+SELECT pg_temp.order_of(1000 + number, :plum) FROM generate_series(1, 150) number \g /dev/null
+SELECT shop.mark_outbox_delivered(1, ARRAY(SELECT id FROM shop.outbox WHERE order_id <> :queued)) \g /dev/null
+UPDATE shop.orders SET created_at = clock_timestamp() - interval '25 hours' WHERE user_id > 1000;
+SELECT is(pg_temp.maintained(), 'fold_order_counts 150, purge_idempotency_keys 0, purge_outbox 0, purge_inbox 20000, '
+    'purge_dead_letters 0, purge_failed_logins 0, purge_poller_reports 0, expire_pending_orders 150',
+    'maintain() does all of it, and last what locks products');
+SELECT is(pg_temp.stock(:plum), '150/0', 'all that nobody paid is free again');
+
+-- A task that fails undoes no other.
+INSERT INTO shop.inbox (store_id, source, message_key, received_at)
+VALUES (1, 'stripe', 'old', clock_timestamp() - interval '1 year');
+UPDATE shop.idempotency_keys SET created_at = clock_timestamp() - interval '1 year' WHERE order_id = :paid;
+SELECT shop.record_login(1, 'name', false) \g /dev/null
+UPDATE shop.failed_logins SET updated_at = clock_timestamp() - interval '1 year';
+DELETE FROM shop.maintenance_runs;
+CREATE FUNCTION pg_temp.fails() RETURNS trigger
+LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'disk on fire' USING ERRCODE = TG_ARGV[0]; END $$;
+CREATE TRIGGER fails BEFORE DELETE ON shop.inbox FOR EACH ROW EXECUTE FUNCTION pg_temp.fails('58030');
+SET LOCAL client_min_messages = error;
+SELECT is(pg_temp.maintained(), 'fold_order_counts 0, purge_idempotency_keys 1, purge_outbox 0, purge_inbox failed, '
+    'purge_dead_letters 0, purge_failed_logins 1, purge_poller_reports 0, expire_pending_orders 0',
+    'a task that fails is told');
+RESET client_min_messages;
+SELECT is_empty($$SELECT FROM shop.failed_logins$$, 'what comes after it is done');
+SELECT is((SELECT count(*) FROM shop.idempotency_keys WHERE order_id = :paid), 0::bigint, 'and what came before');
+SELECT is((SELECT count(*) FROM shop.inbox), 1::bigint, 'its own work is undone');
+SELECT is((SELECT count(*) FROM shop.maintenance_runs), 1::bigint, 'and maintenance ran');
+DROP TRIGGER fails ON shop.inbox;
+CREATE TRIGGER fails BEFORE DELETE ON shop.inbox FOR EACH ROW EXECUTE FUNCTION pg_temp.fails('57014');
+-- cancelled(): throws_ok() does not catch it.
+CREATE FUNCTION pg_temp.cancelled() RETURNS boolean
+LANGUAGE plpgsql AS $$ BEGIN PERFORM shop.maintain(1); RETURN false; EXCEPTION WHEN query_canceled THEN RETURN true; END $$;
+SELECT ok(pg_temp.cancelled(), 'who cancels the query ends all of it');
+DROP TRIGGER fails ON shop.inbox;
+SELECT matches(pg_temp.maintained(), 'purge_inbox 1,', 'the next run does what was left');
 
 -- shop.check() goes by when it last ran.
 CREATE FUNCTION pg_temp.checked() RETURNS text

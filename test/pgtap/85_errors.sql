@@ -1,6 +1,6 @@
 -- Faults: the SQLSTATEs of class SH and 25006. Refusals of requests are answers and tested with their functions.
 BEGIN;
-SELECT plan(252);
+SELECT plan(255);
 \ir fixture.psql
 
 SELECT pg_temp.product('widget', 1, 10) AS widget \gset
@@ -80,6 +80,7 @@ FROM (VALUES
     ('purge_inbox(STORE, 10)', true),
     ('purge_dead_letters(STORE, 10)', true),
     ('purge_failed_logins(STORE, 10)', true),
+    ('purge_poller_reports(STORE, 10)', true),
     ('maintain(STORE)', true),
     ($$create_account(STORE, 'somebody', 'password', 'user')$$, true),
     ($$set_password(STORE, 1, 'password')$$, true),
@@ -106,6 +107,7 @@ $function$;
 SELECT is(pg_temp.state(call), '00000', format('shop.%s() runs', name)) FROM calls ORDER BY position;
 
 -- In a read-only transaction, which here ends with the statement's subtransaction.
+SET LOCAL client_min_messages = error; -- each task of maintain() warns
 SELECT is(pg_temp.state(format('SET LOCAL transaction_read_only = on; %s', call)),
     CASE WHEN writes THEN '25006' ELSE '00000' END,
           format('shop.%s() %s in a read-only transaction', name, CASE WHEN writes THEN 'is refused' ELSE 'runs' END))

@@ -61,5 +61,15 @@ for (const withQueue of [false, true]) {
       await shop.database.sql('GRANT EXECUTE ON FUNCTION shop.maintain TO shop_poller');
       assert.equal(silent.events('maintenance_done').length, 0);
     });
+
+    test('when one task fails, the poller names it, and the others are done', async () => {
+      await shop.database.sql('REVOKE DELETE ON shop.inbox FROM shop_owner');
+      const poller = await settling.poller({ MAINTENANCE_INTERVAL_SECONDS: '1', LOG_LEVEL: 'debug' });
+      assert.equal((await poller.event('maintenance_failed')).task, 'purge_inbox');
+      const { rows } = await poller.event('maintenance_done');
+      await shop.database.sql('GRANT DELETE ON shop.inbox TO shop_owner');
+      assert.equal(rows.purge_outbox, '0');
+      assert.ok(!('purge_inbox' in rows));
+    });
   });
 }

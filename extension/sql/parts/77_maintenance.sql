@@ -1,4 +1,4 @@
--- Scheduled work that deletes what is old: each call one small batch with SKIP LOCKED, so that it never waits for anybody
+-- Scheduled work that deletes what is old: each call one batch with SKIP LOCKED, so that it never waits for anybody
 -- and several may run at once. pg_cron calls shop.maintain() (cron.sql), or the poller does where pg_cron is not.
 
 CREATE FUNCTION shop.purge_batch(table_name text, condition text, store_id integer, row_limit integer) RETURNS integer
@@ -89,20 +89,48 @@ $function$;
 COMMENT ON FUNCTION shop.purge_failed_logins(integer, integer) IS 'Forgets up to row_limit names with failed sign-ins, the last of them an hour ago. Returns how many.';
 REVOKE ALL ON FUNCTION shop.purge_failed_logins(integer, integer) FROM PUBLIC;
 
+CREATE FUNCTION shop.purge_poller_reports(store_id integer, row_limit integer) RETURNS integer
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS $function$
+    SELECT shop.purge_batch('poller_reports', $condition$
+        old.reported_at < clock_timestamp() - interval '1 day'
+        -- The newest stays: it tells what the queue was like when the last poller went.
+        AND EXISTS (SELECT FROM shop.poller_reports newer
+                    WHERE newer.store_id = old.store_id AND newer.reported_at > old.reported_at)
+    $condition$, store_id, row_limit)
+$function$;
+COMMENT ON FUNCTION shop.purge_poller_reports(integer, integer) IS 'Deletes up to row_limit reports of pollers that have been silent for a day, but for the newest of all; each start of a poller begins one. Returns how many.';
+REVOKE ALL ON FUNCTION shop.purge_poller_reports(integer, integer) FROM PUBLIC;
+
 CREATE FUNCTION shop.maintain(store_id integer) RETURNS TABLE (task text, rows integer)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
 AS $function$
 #variable_conflict use_column
+DECLARE
+    batch integer;
 BEGIN
-    RETURN QUERY VALUES
-        ('expire_pending_orders', shop.expire_pending_orders(maintain.store_id, 100)),
-        ('fold_order_counts', shop.fold_order_counts(maintain.store_id, 100000)),
-        ('purge_idempotency_keys', shop.purge_idempotency_keys(maintain.store_id, 10000)),
-        ('purge_outbox', shop.purge_outbox(maintain.store_id, 10000)),
-        ('purge_inbox', shop.purge_inbox(maintain.store_id, 10000)),
-        ('purge_dead_letters', shop.purge_dead_letters(maintain.store_id, 1000)),
-        ('purge_failed_logins', shop.purge_failed_logins(maintain.store_id, 10000));
+    PERFORM shop.require_migrated();
+    -- Expiry comes last: it locks products, and buyers wait for those until all of this commits.
+    FOR task, batch IN VALUES
+        ('fold_order_counts', 100000),
+        ('purge_idempotency_keys', 100000),
+        ('purge_outbox', 100000),
+        ('purge_inbox', 100000),
+        ('purge_dead_letters', 1000),
+        ('purge_failed_logins', 10000),
+        ('purge_poller_reports', 1000),
+        ('expire_pending_orders', 1000)
+    LOOP
+        BEGIN
+            EXECUTE format('SELECT shop.%I($1, $2)', task) INTO rows USING maintain.store_id, batch;
+        EXCEPTION WHEN OTHERS THEN -- all but a cancelled query: who cancels means all of it
+            RAISE WARNING 'shop.maintain(): % failed: %', task, SQLERRM;
+            rows := NULL;
+        END;
+        RETURN NEXT;
+    END LOOP;
     -- Another run that is about to commit tells the same, and is not waited for.
     IF pg_try_advisory_xact_lock(hashtextextended('pg_shop maintain', maintain.store_id)) THEN
         INSERT INTO shop.maintenance_runs AS last_run (store_id, ran_at) VALUES (maintain.store_id, clock_timestamp())
@@ -110,5 +138,5 @@ BEGIN
     END IF;
 END
 $function$;
-COMMENT ON FUNCTION shop.maintain(integer) IS 'One batch of all scheduled work, for pg_cron or the poller to call every minute. Returns what it did, and notes in shop.maintenance_runs that it ran.';
+COMMENT ON FUNCTION shop.maintain(integer) IS 'One batch of all scheduled work, for pg_cron or the poller to call every minute. Returns how many rows each task was about; NULL for one that failed, which is a warning and undoes no other. Orders expire last, because their products stay locked until the end. Notes in shop.maintenance_runs that it ran.';
 REVOKE ALL ON FUNCTION shop.maintain(integer) FROM PUBLIC;

@@ -167,6 +167,13 @@ static json_t *decode_object(const char *body, size_t length) {
     return answer;
 }
 
+/* group_of gives a message's MessageGroupId; NULL where it has none, or an empty one, which no queue takes. */
+static const char *group_of(const json_t *source) {
+    const char *group = text_member(json_object_get(source, "Attributes"), "MessageGroupId");
+
+    return *group != '\0' ? group : NULL;
+}
+
 /* take_message copies one message of an answer; false when it lacks what every message has. */
 static bool take_message(const json_t *source, struct sqs_received_message *message) {
     const char *id = json_string_value(json_object_get(source, "MessageId"));
@@ -185,7 +192,7 @@ static bool take_message(const json_t *source, struct sqs_received_message *mess
     message->message_id = memory_duplicate(id);
     message->receipt_handle = memory_duplicate(handle);
     message->body = memory_duplicate(body);
-    message->group_id = memory_duplicate(text_member(json_object_get(source, "Attributes"), "MessageGroupId"));
+    message->group_id = memory_duplicate(group_of(source));
     message->attributes = json_is_object(attributes) ? json_incref(attributes) : json_object();
     message->receive_count = (int)receive_count;
     return true;

@@ -85,6 +85,17 @@ describe('a server that gives several messages of a group at once, as AWS does',
     assert.equal(JSON.parse(letter.body).reason, 'invalid_message_body');
   });
 
+  test('poison of a standard queue, which has no group, goes to a FIFO dead-letter queue under its own id', async () => {
+    stub.queues = new Map([['payments', []], ['payments-dlq.fifo', []]]);
+    const id = stub.put('payments', 'no JSON');
+    await settling.poller({ ...stub.environment('payments'), SQS_DLQ_URL: stub.url('payments-dlq.fifo') });
+    await eventually('the queue is empty', () => stub.queues.get('payments').length === 0);
+    const [letter] = stub.sent.filter((sent) => sent.queue === 'payments-dlq.fifo');
+    assert.equal(letter.group, id);
+    assert.equal(letter.deduplication, id);
+    assert.equal(JSON.parse(letter.body).reason, 'invalid_message_body');
+  });
+
   test('the relay names group and deduplication id; a send whose answer is lost is one message', async () => {
     fresh();
     let lost = 0;

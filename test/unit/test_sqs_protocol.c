@@ -97,6 +97,8 @@ static void decodes_messages(void **state) {
                         "{\"MessageId\":\"m2\",\"ReceiptHandle\":\"h2\",\"Body\":\"b\"},{\"Body\":\"no id\"}]}",
                         messages, &count));
     assert_int_equal(count, 2);
+    assert_null(messages[0].group_id);
+    assert_null(messages[1].group_id);
     assert_string_equal(messages[0].message_id, "m");
     assert_string_equal(messages[0].receipt_handle, "h");
     assert_string_equal(messages[0].body, "{}");
@@ -109,6 +111,22 @@ static void decodes_messages(void **state) {
     sqs_received_message_clear(&messages[0]);
     sqs_received_message_clear(&messages[1]);
     assert_null(messages[0].body);
+}
+
+static void decodes_groups(void **state) {
+    struct sqs_received_message messages[SQS_BATCH_ENTRIES];
+    size_t count;
+
+    (void)state;
+    assert_true(receive("{\"Messages\":[{\"MessageId\":\"m\",\"ReceiptHandle\":\"h\",\"Body\":\"\",\"Attributes\":"
+                        "{\"MessageGroupId\":\"order-7\"}},{\"MessageId\":\"m\",\"ReceiptHandle\":\"h\",\"Body\":\"\","
+                        "\"Attributes\":{\"MessageGroupId\":\"\"}}]}",
+                        messages, &count));
+    assert_int_equal(count, 2);
+    assert_string_equal(messages[0].group_id, "order-7");
+    assert_null(messages[1].group_id);
+    sqs_received_message_clear(&messages[0]);
+    sqs_received_message_clear(&messages[1]);
 }
 
 static void decodes_empty_and_bad_receives(void **state) {
@@ -240,6 +258,7 @@ int main(void) {
         cmocka_unit_test(encodes_to_ascii_only),
         cmocka_unit_test(encodes_the_rest),
         cmocka_unit_test(decodes_messages),
+        cmocka_unit_test(decodes_groups),
         cmocka_unit_test(decodes_empty_and_bad_receives),
         cmocka_unit_test(decodes_batches_entry_by_entry),
         cmocka_unit_test(a_batch_that_cannot_be_read_failed),

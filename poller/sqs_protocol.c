@@ -372,10 +372,28 @@ enum sqs_error_class sqs_error_class_of(long status, const char *code) {
     return status >= 400 && status < 500 && status != 408 && status != 429 ? SQS_ERROR_REQUEST : SQS_ERROR_TRANSIENT;
 }
 
+/*
+ * cut_quoted_request ends a message where it begins to quote the request. The answer to a wrong signature may do so,
+ * and the headers that were signed hold the session token, which belongs neither into a log nor into the outbox.
+ */
+static void cut_quoted_request(char *message) {
+    static const char *const beginnings[] = {"\n", "canonical", "x-amz-security-token"};
+    size_t i;
+
+    for (i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++) {
+        char *found = strcasestr(message, beginnings[i]);
+
+        if (found != NULL) {
+            *found = '\0';
+        }
+    }
+}
+
 void sqs_error_set(struct sqs_error *error, enum sqs_error_class class, const char *code, const char *message) {
     error->class = class;
     copy_text(error->code, sizeof(error->code), code);
     copy_text(error->message, sizeof(error->message), message);
+    cut_quoted_request(error->message);
 }
 
 char *sqs_error_text(const struct sqs_error *error) {

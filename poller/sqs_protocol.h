@@ -120,7 +120,8 @@ enum sqs_error_class sqs_error_class_of(long status, const char *code);
 /* sqs_error_text gives "Code: message" for the log; the caller frees it. */
 char *sqs_error_text(const struct sqs_error *error);
 
-/* sqs_error_set fills an error; texts that are too long are cut at a character's end. */
+/* sqs_error_set fills an error. Texts that are too long are cut at a character's end, a message that quotes the
+ * request, with its session token, where it begins to. */
 void sqs_error_set(struct sqs_error *error, enum sqs_error_class class, const char *code, const char *message);
 
 #endif

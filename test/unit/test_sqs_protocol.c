@@ -234,6 +234,30 @@ static void decodes_errors(void **state) {
     }
 }
 
+static void keeps_no_session_token(void **state) {
+    static const char *const answers[] = {
+        "{\"__type\":\"SignatureDoesNotMatch\",\"message\":\"no match. Check the key.\\n\\nThe Canonical String for "
+        "this "
+        "request should have been\\n'POST\\n/\\n\\nx-amz-security-token:secret\\n'\"}",
+        "{\"__type\":\"InvalidSignatureException\",\"message\":\"no match. Check the key.canonical request: "
+        "X-Amz-Security-Token:secret\"}",
+        "{\"__type\":\"AccessDenied\",\"message\":\"no match. Check the key.X-Amz-Security-Token=secret\"}",
+    };
+    struct sqs_entry_outcome outcome;
+    struct sqs_error error;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        sqs_decode_error(403, answers[i], strlen(answers[i]), NULL, NULL, &error);
+        assert_string_equal(error.message, "no match. Check the key.");
+    }
+    decode_batch(
+        "{\"Failed\":[{\"Id\":\"0\",\"Code\":\"SignatureDoesNotMatch\",\"Message\":\"x-amz-security-token:secret\"}]}",
+        &outcome, 1);
+    assert_string_equal(outcome.error.message, "");
+}
+
 static void cuts_long_texts_at_a_character(void **state) {
     char text[2 * SQS_ERROR_MESSAGE_SIZE + 1];
     struct sqs_error error;
@@ -264,6 +288,7 @@ int main(void) {
         cmocka_unit_test(a_batch_that_cannot_be_read_failed),
         cmocka_unit_test(decodes_sent_ids),
         cmocka_unit_test(decodes_errors),
+        cmocka_unit_test(keeps_no_session_token),
         cmocka_unit_test(cuts_long_texts_at_a_character),
     };
 

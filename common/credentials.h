@@ -26,8 +26,9 @@ struct credential_store *credential_store_open(const struct credential_settings 
                                                size_t error_size);
 
 /*
- * credential_store_current gives the credentials to sign with; owned by the store, valid until the next call of a
- * function of this file. When they expire soon it begins a renewal; those that are there are used until it succeeds.
+ * credential_store_current gives the credentials to sign with; owned by the store, valid until the next question for
+ * them or for a renewal, which may take over others. When they expire soon it begins a renewal; those that are there
+ * are used until it succeeds.
  */
 const struct aws_credentials *credential_store_current(struct credential_store *store);
 

@@ -91,10 +91,9 @@ static void finish(struct sqs_call *call, const struct sqs_answer *answer) {
 }
 
 /* sign gives the Authorization header's value for the headers of a call, or NULL. */
-static char *sign(const struct sqs_call *call, const char *timestamp, const struct sigv4_header *headers,
-                  size_t header_count) {
+static char *sign(const struct sqs_call *call, const struct aws_credentials *credentials, const char *timestamp,
+                  const struct sigv4_header *headers, size_t header_count) {
     const struct sqs_client_settings *settings = &call->client->settings;
-    const struct aws_credentials *credentials = credential_store_current(settings->credentials);
     struct sigv4_request request = {
         .access_key_id = credentials->access_key_id,
         .secret_access_key = credentials->secret_access_key,
@@ -141,7 +140,9 @@ static void post(struct sqs_call *call, const struct sigv4_header *headers, size
 
 static void start_request(struct sqs_call *call) {
     const struct sqs_client_settings *settings = &call->client->settings;
-    const char *token = credential_store_current(settings->credentials)->session_token;
+    /* Asked once: the next question may take over others and free these. */
+    const struct aws_credentials *credentials = credential_store_current(settings->credentials);
+    const char *token = credentials->session_token;
     char timestamp[SIGV4_TIMESTAMP_SIZE];
     char *target = memory_format("%s%s", TARGET_PREFIX, call->action);
     struct sigv4_header headers[SIGNED_HEADERS] = {{"Content-Type", CONTENT_TYPE},
@@ -156,7 +157,7 @@ static void start_request(struct sqs_call *call) {
     call->clock_correction = call->client->clock_correction;
     sigv4_timestamp(time(NULL) + call->client->clock_correction, timestamp);
     if (call->body != NULL) {
-        authorization = sign(call, timestamp, headers, count);
+        authorization = sign(call, credentials, timestamp, headers, count);
     }
     if (authorization != NULL) {
         post(call, headers, count, authorization);

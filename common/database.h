@@ -78,7 +78,7 @@ void database_pool_submit(struct database_pool *pool, const struct database_stat
 /*
  * database_pool_cancel_context drops the callbacks of all calls that were submitted with this context (the caller is
  * going away). The server is asked to cancel those that it executes; those that still wait for a connection are never
- * made.
+ * made, and those whose connection broke are not made again.
  */
 void database_pool_cancel_context(struct database_pool *pool, const void *context);
 

@@ -248,7 +248,10 @@ void database_pool_cancel_context(struct database_pool *pool, const void *contex
             database_call_free(
                 database_connection_give_up_call(pool->connections[i], clock_monotonic_ms() + DRAIN_LIMIT_MS));
         } else {
-            call->callback = NULL;
+            /* Finished, or in flight on a connection that broke: it must not be made once more. */
+            pool->connections[i]->call = NULL;
+            pool->connections[i]->call_finished = false;
+            database_call_free(call);
         }
     }
 }

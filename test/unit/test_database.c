@@ -531,6 +531,33 @@ static void never_makes_a_waiting_call_that_was_cancelled(void **state) {
     database_pool_destroy(pool);
 }
 
+/* Makes the next flushes fail, as when the connection breaks while a call is being sent (see common/Makefile). */
+static bool flushes_fail;
+
+int __wrap_PQflush(PGconn *connection);
+int __real_PQflush(PGconn *connection);
+
+int __wrap_PQflush(PGconn *connection) {
+    return flushes_fail ? -1 : __real_PQflush(connection);
+}
+
+static void never_makes_a_call_again_that_was_cancelled(void **state) {
+    struct database_pool *pool = pool_of(server.port, 1, 10, 2000);
+    struct outcome cancelled;
+
+    (void)state;
+    assert_int_equal(call(pool, &once, 5000).outcome, DATABASE_OK);
+    flushes_fail = true;
+    submit(pool, &repeatable, 5000, &cancelled);
+    flushes_fail = false;
+    database_pool_cancel_context(pool, &cancelled);
+    assert_int_equal(call(pool, &once, 5000).outcome, DATABASE_OK);
+    assert_int_equal(cancelled.calls, 0);
+    assert_int_equal(server.connections, 2);
+    assert_int_equal(server.executions, 2);
+    database_pool_destroy(pool);
+}
+
 static void answers_everything_at_its_end(void **state) {
     struct database_pool *pool = pool_of(server.port, 1, 10, 2000);
     struct outcome running, waiting;
@@ -595,6 +622,7 @@ int main(void) {
         WITH_SERVER(bounds_the_queue_and_the_wait),
         WITH_SERVER(uses_several_connections),
         WITH_SERVER(never_makes_a_waiting_call_that_was_cancelled),
+        WITH_SERVER(never_makes_a_call_again_that_was_cancelled),
         WITH_SERVER(answers_everything_at_its_end),
         cmocka_unit_test(refuses_quickly_in_a_long_outage),
     };

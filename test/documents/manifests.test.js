@@ -183,6 +183,12 @@ describe('systemd units', () => {
         assert.ok(unit.split('\n').includes(line), line);
       }
     });
+
+    test(`shop-${program}.service is started again however often that fails`, async () => {
+      const [, head, service] = (await read(`contrib/systemd/shop-${program}.service`)).split(/^\[.*\]$/m);
+      assert.ok(head.split('\n').includes('StartLimitIntervalSec=0'));
+      assert.ok(service.split('\n').includes('Restart=always'));
+    });
   }
 });
 

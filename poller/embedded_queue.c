@@ -201,17 +201,35 @@ static void handle(struct held_row *held) {
     held->handling = handling_start(held->queue->settings.handlings, &request, take_outcome, held);
 }
 
+/*
+ * is_worn_out tells whether a row was claimed more often than any kind may be tried. Its body is not looked at: reading
+ * that may be what takes the process down each time, before its end can be noted.
+ */
+static bool is_worn_out(const struct held_row *held) {
+    const struct handling_services *handlings = held->queue->settings.handlings;
+
+    return held->row.attempts > handling_maximum_tries(handlings, MESSAGE_PAYMENT) &&
+           held->row.attempts > handling_maximum_tries(handlings, MESSAGE_INTAKE);
+}
+
+/* give_up ends the work on a row that had all its tries before this claim. */
+static void give_up(struct held_row *held) {
+    move_to_dead_letters(held, DEAD_LETTER_MAX_RETRIES, "claimed more often than it may be tried");
+}
+
 void embedded_queue_take(struct embedded_queue *queue, const struct outbox_row *row, int64_t lease_end_ms) {
     struct held_row *held = hold_row(queue, row, lease_end_ms);
     const char *error = "the row has no body";
 
-    if (held->row.body == NULL || !message_content_read(held->row.body, &held->content, &error)) {
+    if (is_worn_out(held)) {
+        held->content.kind = strcmp(row->topic, OUTBOX_TOPIC_INTAKE) == 0 ? MESSAGE_INTAKE : MESSAGE_PAYMENT;
+        give_up(held);
+    } else if (held->row.body == NULL || !message_content_read(held->row.body, &held->content, &error)) {
         metrics_count(METRIC_INVALID_MESSAGES);
         log_row(held, LOG_WARN, "invalid_message_body", json_pack("{s:s}", "error", error));
         move_to_dead_letters(held, DEAD_LETTER_INVALID_BODY, error);
     } else if (held->row.attempts > maximum_tries(held)) {
-        /* It had all its tries, or it takes the process down each time before its end can be noted. */
-        move_to_dead_letters(held, DEAD_LETTER_MAX_RETRIES, "claimed more often than it may be tried");
+        give_up(held);
     } else {
         handle(held);
     }
@@ -284,7 +302,7 @@ static void take_outcome(void *context, const struct handling_answer *answer) {
 
 static void move_to_dead_letters(struct held_row *held, const char *reason, const char *error) {
     char key[NUMBER_TEXT_SIZE];
-    json_t *attributes = outbox_row_attributes(&held->row);
+    json_t *attributes = outbox_row_attributes(&held->row, &held->content);
     struct dead_letter letter = {
         .source = DEAD_LETTER_SOURCE_OUTBOX,
         .message_key = number_text(held->row.id, key),

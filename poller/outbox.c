@@ -11,7 +11,6 @@
 #include "backoff.h"
 #include "database_calls.h"
 #include "allocation.h"
-#include "message_content.h"
 #include "sqs_protocol.h"
 
 #define CALL_TIMEOUT_MS 10000
@@ -94,20 +93,13 @@ void outbox_row_clear(struct outbox_row *row) {
     *row = (struct outbox_row){0};
 }
 
-json_t *outbox_row_attributes(const struct outbox_row *row) {
+json_t *outbox_row_attributes(const struct outbox_row *row, const struct message_content *content) {
     json_t *attributes = json_object();
 
     sqs_string_attribute(attributes, "requestId", row->request_id);
     sqs_string_attribute(attributes, "traceparent", row->traceparent);
-    if (strcmp(row->topic, OUTBOX_TOPIC_PAYMENT) != 0 && row->body != NULL) {
-        struct message_content content;
-        const char *error;
-
-        message_content_read(row->body, &content, &error);
-        sqs_string_attribute(attributes, "order_id", content.order_key);
-        sqs_string_attribute(attributes, "customer_id", content.customer_key);
-        message_content_clear(&content);
-    }
+    sqs_string_attribute(attributes, "order_id", content->order_key);
+    sqs_string_attribute(attributes, "customer_id", content->customer_key);
     return attributes;
 }
 

@@ -13,6 +13,7 @@
 
 #include "database.h"
 #include "loop.h"
+#include "message_content.h"
 
 /* Topics, as shop.outbox knows them. */
 #define OUTBOX_TOPIC_PAYMENT "payment" /* an order's payment is asked for */
@@ -65,8 +66,9 @@ void outbox_extend(struct outbox *outbox, const struct outbox_row *row, int leas
 /* outbox_is_settled tells whether no claim and no news for the database are pending. */
 bool outbox_is_settled(const struct outbox *outbox);
 
-/* outbox_row_attributes makes the MessageAttributes of the row's message. The caller owns the reference. */
-json_t *outbox_row_attributes(const struct outbox_row *row);
+/* outbox_row_attributes makes the MessageAttributes of the row's message. content: what is known of its body. The
+ * caller owns the reference. */
+json_t *outbox_row_attributes(const struct outbox_row *row, const struct message_content *content);
 
 /* outbox_row_clear frees the parts of a row. */
 void outbox_row_clear(struct outbox_row *row);

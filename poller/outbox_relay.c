@@ -190,10 +190,25 @@ static void handle_refused(struct outbox_relay *relay, struct outbox_row *row, c
     }
 }
 
+/* attributes_of reads what the attributes of a row's message tell of its body. Those of a payment tell nothing of it.
+ */
+static json_t *attributes_of(const struct outbox_row *row) {
+    struct message_content content = {0};
+    json_t *attributes;
+    const char *error;
+
+    if (strcmp(row->topic, OUTBOX_TOPIC_PAYMENT) != 0) {
+        message_content_read(row->body, &content, &error);
+    }
+    attributes = outbox_row_attributes(row, &content);
+    message_content_clear(&content);
+    return attributes;
+}
+
 /* message_bytes gives what a row counts towards the size of a batch: body, and attributes with their names and types.
  */
 static size_t message_bytes(const struct outbox_row *row) {
-    json_t *attributes = outbox_row_attributes(row);
+    json_t *attributes = attributes_of(row);
     size_t bytes = strlen(row->body);
     const char *name;
     json_t *attribute;
@@ -333,7 +348,7 @@ static void send_batch_now(void *context) {
 
     for (i = 0; i < batch->count; i++) {
         messages[i].body = batch->rows[i].body;
-        messages[i].attributes = outbox_row_attributes(&batch->rows[i]);
+        messages[i].attributes = attributes_of(&batch->rows[i]);
         name_group(relay, &batch->rows[i], &ids[i], &messages[i]);
     }
     body = sqs_encode_send_batch(relay->settings.queue_url, messages, batch->count);

@@ -91,6 +91,17 @@ test('what fails again and again becomes a dead letter, once, and nothing is dro
   assert.ok(poller.events('order_process_failed', { orderId: id }).length >= 2);
 });
 
+test('what was claimed more often than it may be tried is given up before its body is read, which may be what kills', async () => {
+  const body = '{"order_id": "worn-out", "customer_id": "customer-1", "items": []}';
+  await shop.database.sql(`INSERT INTO shop.outbox (store_id, topic, body, attempts) VALUES (1, 'intake', '${body}', 1000), (1, 'redrive', 'worn out', 1000)`);
+  const poller = await settling.poller();
+  await settling.outboxDone();
+  const letters = await shop.database.rows("SELECT reason, attributes, receive_count FROM shop.dead_letters WHERE body ~ 'worn.out'");
+  assert.deepEqual(letters, [1, 2].map(() => ({ reason: 'max_retries_exceeded', attributes: null, receive_count: 1001 })));
+  assert.deepEqual(poller.events('invalid_message_body'), []);
+  assert.deepEqual(poller.events('message_moved_to_dlq').map(({ worker }) => worker).sort(), ['intake', 'payment']);
+});
+
 test('two pollers share the work; each order is settled once', async () => {
   const ids = [];
   for (let i = 0; i < 40; i += 1) ids.push(await settling.buy());

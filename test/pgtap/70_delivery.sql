@@ -1,6 +1,6 @@
 -- The outbox as the poller uses it, and dead letters.
 BEGIN;
-SELECT plan(70);
+SELECT plan(75);
 \ir fixture.psql
 
 SELECT pg_temp.product('apple', 1, 50) AS apple \gset
@@ -166,6 +166,19 @@ SELECT is((SELECT count(*) FROM shop.dead_letters), 6::bigint, 'so there are six
 SELECT pg_temp.order_of(customer, :apple) FROM generate_series(101, 125) customer \g /dev/null
 SELECT is((SELECT count(*) FROM shop.claim_outbox(1, 10, 60000)), 10::bigint, 'a claim takes as many as it asked for');
 SELECT is((SELECT count(*) FROM shop.claim_outbox(1, 100, 60000)), 15::bigint, 'the next takes the rest');
+
+-- Large messages: a claim brings no more than its caller can hold.
+INSERT INTO shop.outbox (store_id, id, topic, body, next_attempt_at)
+SELECT 1, 1000000 + number, 'redrive', repeat(letter, times), clock_timestamp() - interval '1 hour' + number * interval '1 second'
+FROM (VALUES (1, 'ü', 1024 * 1024), (2, 'x', 2 * 1024 * 1024), (3, 'x', 1), (4, 'x', 5 * 1024 * 1024), (5, 'x', 0),
+             (6, 'x', 1)) large (number, letter, times);
+SELECT is(pg_temp.claimed(1), '1000001', 'a claim of one large message');
+SELECT is(shop.release_outbox(1, ARRAY[1000001], NULL, 0, false), 1, 'given back');
+UPDATE shop.outbox SET next_attempt_at = clock_timestamp() - interval '1 hour' WHERE id = 1000001;
+SELECT is(pg_temp.claimed(10), '1000001 1000002', 'a claim takes 4 MiB of bodies, whatever their characters');
+SELECT is(pg_temp.claimed(10), '1000003', 'what does not fit waits for the next, and so do those behind it');
+SELECT is(pg_temp.claimed(10) || ', ' || pg_temp.claimed(10), '1000004, 1000005 1000006', 'one that is larger goes alone');
+DELETE FROM shop.outbox WHERE id > 1000000;
 
 SELECT is_empty('SELECT * FROM shop.verify(1)', 'verify() finds nothing wrong');
 SELECT * FROM finish();

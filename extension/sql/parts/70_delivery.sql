@@ -7,6 +7,9 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' SET plan_cache_mode = force_generic_plan
 AS $function$
 #variable_conflict use_column
+DECLARE
+    -- A body may have megabytes, and a caller holds in memory what it claims.
+    most_bytes CONSTANT integer := 4 * 1024 * 1024;
 BEGIN
     PERFORM shop.require_migrated();
     -- Pollers ask all the time, mostly in vain: that must not cost an UPDATE that finds nothing.
@@ -16,22 +19,29 @@ BEGIN
         RETURN;
     END IF;
     -- Claimed by a pending flag and SKIP LOCKED, never by "id above the last one": ids are not in the order of commits.
+    -- What is too much is left to the next claim; its locks end with this one. The length of a body is known without
+    -- reading it.
     RETURN QUERY
         UPDATE shop.outbox message
         SET attempts = message.attempts + 1,
             next_attempt_at = clock_timestamp() + lease_ms * interval '1 millisecond'
         WHERE message.ctid = ANY (ARRAY(
-            SELECT due.ctid FROM shop.outbox due
-            WHERE due.store_id = claim_outbox.store_id AND due.status = 'pending'
-              AND due.next_attempt_at <= clock_timestamp()
-            ORDER BY due.next_attempt_at
-            LIMIT row_limit
-            FOR UPDATE SKIP LOCKED))
+            SELECT counted.place
+            FROM (SELECT locked.place, locked.bytes,
+                         sum(locked.bytes) OVER (ORDER BY locked.next_attempt_at ROWS UNBOUNDED PRECEDING) AS total
+                  FROM (SELECT due.ctid AS place, due.next_attempt_at, octet_length(due.body) AS bytes
+                        FROM shop.outbox due
+                        WHERE due.store_id = claim_outbox.store_id AND due.status = 'pending'
+                          AND due.next_attempt_at <= clock_timestamp()
+                        ORDER BY due.next_attempt_at
+                        LIMIT row_limit
+                        FOR UPDATE SKIP LOCKED) locked) counted
+            WHERE counted.total <= most_bytes OR counted.total = counted.bytes))
         RETURNING message.id, message.topic, message.order_id, message.body, message.request_id, message.traceparent,
                   message.attempts, message.created_at;
 END
 $function$;
-COMMENT ON FUNCTION shop.claim_outbox(integer, integer, integer) IS 'Takes up to row_limit due messages for lease_ms milliseconds. Several callers share the work; what a caller does not finish or give back is due again when its lease ends.';
+COMMENT ON FUNCTION shop.claim_outbox(integer, integer, integer) IS 'Takes up to row_limit due messages for lease_ms milliseconds, those that are due longest: as many as have 4 MiB of bodies together, and one that is larger alone. Several callers share the work; what a caller does not finish or give back is due again when its lease ends.';
 REVOKE ALL ON FUNCTION shop.claim_outbox(integer, integer, integer) FROM PUBLIC;
 
 CREATE FUNCTION shop.lock_outbox(store_id integer, ids bigint[]) RETURNS void

@@ -29,6 +29,7 @@ struct embedded_queue {
     struct claim_pace pace;
     struct loop_timer claim_timer;
     struct list held;
+    size_t bytes;       /* of the bodies in hand */
     size_t claim_limit; /* of the claim under way */
     bool claiming, stopping;
 };
@@ -47,6 +48,7 @@ struct embedded_queue *embedded_queue_create(const struct embedded_queue_setting
 
 static void let_go(struct held_row *held) {
     list_remove(&held->place);
+    held->queue->bytes -= held->row.body_bytes;
     message_content_clear(&held->content);
     outbox_row_clear(&held->row);
     free(held);
@@ -79,6 +81,10 @@ size_t embedded_queue_in_hand(const struct embedded_queue *queue) {
     return queue->held.count;
 }
 
+size_t embedded_queue_bytes(const struct embedded_queue *queue) {
+    return queue->bytes;
+}
+
 bool embedded_queue_is_idle(const struct embedded_queue *queue) {
     return list_is_empty(&queue->held) && !queue->claiming;
 }
@@ -95,7 +101,8 @@ void embedded_queue_advance(struct embedded_queue *queue) {
     int64_t wait_ms = claim_pace_wait_ms(&queue->pace, clock_monotonic_ms());
     int room = settings->capacity - (int)queue->held.count;
 
-    if (queue->stopping || queue->claiming || !settings->claims || room < (settings->capacity + 1) / 2) {
+    if (queue->stopping || queue->claiming || !settings->claims || room < (settings->capacity + 1) / 2 ||
+        queue->bytes >= OUTBOX_BYTES_IN_HAND) {
         return; /* an event that changes this also runs another round of the loop */
     }
     if (wait_ms > 0) {
@@ -165,6 +172,7 @@ static struct held_row *hold_row(struct embedded_queue *queue, const struct outb
     held->queue = queue;
     held->row = *row;
     held->lease_end_ms = lease_end_ms;
+    queue->bytes += row->body_bytes;
     list_append(&queue->held, &held->place);
     return held;
 }

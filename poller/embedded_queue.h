@@ -52,6 +52,9 @@ void embedded_queue_abandon(struct embedded_queue *queue);
 /* embedded_queue_in_hand tells how many rows are being worked on. */
 size_t embedded_queue_in_hand(const struct embedded_queue *queue);
 
+/* embedded_queue_bytes tells how many bytes their bodies have. */
+size_t embedded_queue_bytes(const struct embedded_queue *queue);
+
 /* embedded_queue_is_idle tells whether nothing is under way. */
 bool embedded_queue_is_idle(const struct embedded_queue *queue);
 

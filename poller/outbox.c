@@ -130,6 +130,7 @@ static void read_row(const PGresult *rows, int row, struct outbox_row *out) {
     out->topic = column_text(rows, row, 1);
     out->order_id = column_number(rows, row, 2);
     out->body = column_text(rows, row, 3);
+    out->body_bytes = (size_t)PQgetlength(rows, row, 3);
     out->request_id = column_text(rows, row, 4);
     out->traceparent = column_text(rows, row, 5);
     out->attempts = (int)column_number(rows, row, 6);

@@ -21,12 +21,19 @@
 #define OUTBOX_TOPIC_INTAKE  "intake"  /* an accepted order is to be processed */
 #define OUTBOX_TOPIC_REDRIVE "redrive" /* a dead letter is to be tried again, whatever it is about */
 
+/*
+ * Bytes of bodies in hand from which on no more rows are claimed, for a body may have megabytes: as many as a claim
+ * brings at most, or one larger body (shop.claim_outbox). So what is in hand is less than this and one claim.
+ */
+#define OUTBOX_BYTES_IN_HAND ((size_t)4 * 1024 * 1024)
+
 struct outbox;
 
 struct outbox_row {
     int64_t id;
     int64_t order_id; /* 0 where there is none */
     char *topic, *body;
+    size_t body_bytes;
     char *request_id, *traceparent; /* NULL where unknown */
     int attempts;                   /* this one included */
 };

@@ -118,13 +118,31 @@ bool outbox_relay_is_idle(const struct outbox_relay *relay) {
 
 /* ---- claiming ---- */
 
+/* bytes_in_hand tells how many bytes the bodies have that are in hand here or handled without the queue. */
+static size_t bytes_in_hand(const struct outbox_relay *relay) {
+    size_t bytes = embedded_queue_bytes(relay->settings.own), i;
+    const struct send_batch *batch;
+
+    for (batch = list_first(&relay->batches); batch != NULL; batch = list_next(batch)) {
+        for (i = 0; i < batch->count; i++) {
+            bytes += batch->rows[i].body_bytes;
+        }
+    }
+    return bytes;
+}
+
+/* has_room tells whether there is room for what a claim of up to capacity rows may bring. */
+static bool has_room(const struct outbox_relay *relay, int capacity) {
+    return (int)relay->rows_in_hand <= capacity / 2 && embedded_queue_in_hand(relay->settings.own) < ROWS_IN_HAND &&
+           bytes_in_hand(relay) < OUTBOX_BYTES_IN_HAND;
+}
+
 void outbox_relay_advance(struct outbox_relay *relay) {
     /* After a failure one batch goes first, so that an outage does not churn through the whole backlog. */
     int capacity = relay->pace.failures > 0 ? SQS_BATCH_ENTRIES : ROWS_IN_HAND;
     int64_t wait_ms = claim_pace_wait_ms(&relay->pace, clock_monotonic_ms());
 
-    if (relay->stopping || relay->claiming || (int)relay->rows_in_hand > capacity / 2 ||
-        embedded_queue_in_hand(relay->settings.own) >= ROWS_IN_HAND) {
+    if (relay->stopping || relay->claiming || !has_room(relay, capacity)) {
         return; /* an event that changes this also runs another round of the loop */
     }
     if (wait_ms > 0) {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { openSettling } from '../lib/settling.js';
 import { eventually } from '../lib/wait.js';
 
@@ -85,6 +86,26 @@ for (const withQueue of [false, true]) {
       for (const id of ids) await ends(id, 'CONFIRMED');
       await settling.outboxDone();
       assert.deepEqual(await shop.database.rows(`SELECT FROM shop.dead_letters WHERE body ~ '${ids.join('|')}'`), []);
+    });
+
+    test('of large orders only a few are in hand at once, however many wait', async () => {
+      const ids = [];
+      const items = [{ product_id: 'p', quantity: 1, price: 2, note: 'x'.repeat(3e6) }];
+      for (let n = 0; n < 8; n += 1) ids.push((await shop.post('/api/orders', { customer_id: 'customer-1', items })).json.order_id);
+      const session = shop.database.session();
+      const claimed = () => shop.database.value("SELECT count(*)::int FROM shop.outbox WHERE status = 'pending' AND attempts > 0");
+      try {
+        await session.say('BEGIN');
+        await session.say('LOCK TABLE shop.intake_orders');
+        await settling.poller();
+        await eventually('a second one is claimed', async () => (await claimed()) >= 2);
+        await setTimeout(700);
+        assert.equal(await claimed(), 2, 'two have 6 MB together, which is enough');
+      } finally {
+        await session.end();
+      }
+      for (const id of ids) await ends(id, 'CONFIRMED');
+      await settling.outboxDone();
     });
 
     test('orders that wait together go in a few calls, each with its own outcome', async () => {

@@ -35,6 +35,7 @@ struct gateway {
     struct http_server *server;
     struct metrics *metrics;
     struct http_server *metrics_server; /* of METRICS_PORT; NULL: none */
+    size_t body_bytes;                  /* that bodies of requests take, see request_add_body */
     int64_t started_us;                 /* clock_monotonic_us */
     bool stopping;                      /* after SIGTERM: what comes now is refused */
     bool closing;                       /* the grace is over: what has come in full only now is refused too */

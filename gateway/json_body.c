@@ -83,9 +83,12 @@ static size_t string_end(const char *text, size_t size, size_t at) {
     return size;
 }
 
-/* nested_too_deep counts brackets outside strings, before the parser, which would go 2048 deep, sees the text. */
-static bool nested_too_deep(const char *text, size_t size) {
-    size_t depth = 0;
+/*
+ * is_too_large counts outside strings, before the parser sees the text: that would go 2048 deep, and takes some 200
+ * bytes for each "{}". Behind the outermost value each one follows an opening bracket or a comma, or a name that does.
+ */
+static bool is_too_large(const char *text, size_t size) {
+    size_t depth = 0, values = 1;
     size_t at = 0;
 
     while (at < size) {
@@ -94,11 +97,15 @@ static bool nested_too_deep(const char *text, size_t size) {
             continue;
         }
         if (text[at] == '{' || text[at] == '[') {
-            if (++depth > JSON_MAXIMUM_DEPTH) {
-                return true;
-            }
+            depth++;
+            values++;
         } else if ((text[at] == '}' || text[at] == ']') && depth > 0) {
             depth--;
+        } else if (text[at] == ',') {
+            values++;
+        }
+        if (depth > JSON_MAXIMUM_DEPTH || values > JSON_MAXIMUM_VALUES) {
+            return true;
         }
         at++;
     }
@@ -169,7 +176,7 @@ bool json_body_parse(const char *text, size_t size, struct json_body *body) {
     size_t i = 0;
 
     memset(body, 0, sizeof(*body));
-    if (size == 0 || nested_too_deep(text, size)) {
+    if (size == 0 || is_too_large(text, size)) {
         return false;
     }
     body->document = json_loadb(text, size, flags, NULL);

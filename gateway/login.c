@@ -15,8 +15,10 @@
 
 #define BUSY_RETRY_SECONDS 1
 
-/* The account that somebody tries to sign in to. */
+/* Somebody who signs in, and the account of that name. */
 struct login {
+    char *given_name;
+    char *password;
     char *id; /* NULL: there is no such account */
     char *username;
     char *role;
@@ -27,6 +29,8 @@ static void free_login(struct request *request) {
     struct login *login = request->route_state;
 
     if (login != NULL) {
+        free(login->given_name);
+        free(login->password);
         free(login->id);
         free(login->username);
         free(login->role);
@@ -108,19 +112,16 @@ static void on_verified(void *context, enum hash_outcome outcome, const char *ha
     }
     login->succeeded = login->id != NULL && outcome == HASH_DONE;
     values[0] = request->gateway->store_id;
-    values[1] = text_member(request, "username");
+    values[1] = login->given_name;
     values[2] = login->succeeded ? "true" : "false";
     database_pool_submit(request->gateway->database, &record_login_statement, values, DATABASE_CALL_TIMEOUT_MS,
                          on_recorded, request);
 }
 
 /* keep_account copies the account's row, if there is one; false when memory is short. */
-static bool keep_account(struct request *request, const PGresult *result) {
-    struct login *login = calloc(1, sizeof(*login));
-
-    request->route_state = login;
-    if (login == NULL || PQgetisnull(result, 0, ACCOUNT_ID)) {
-        return login != NULL;
+static bool keep_account(struct login *login, const PGresult *result) {
+    if (PQgetisnull(result, 0, ACCOUNT_ID)) {
+        return true;
     }
     login->id = strdup(PQgetvalue(result, 0, ACCOUNT_ID));
     login->username = strdup(PQgetvalue(result, 0, ACCOUNT_USERNAME));
@@ -137,6 +138,7 @@ static int locked_seconds(const PGresult *result) {
 
 static void on_account(void *context, const struct database_answer *answer) {
     struct request *request = context;
+    struct login *login = request->route_state;
     const char *hash;
 
     if (answer->outcome != DATABASE_OK) {
@@ -150,18 +152,41 @@ static void on_account(void *context, const struct database_answer *answer) {
         return;
     }
     hash = PQgetisnull(answer->result, 0, ACCOUNT_ID) ? NULL : PQgetvalue(answer->result, 0, ACCOUNT_PASSWORD_HASH);
-    if (!keep_account(request, answer->result) ||
-        !hash_thread_verify(request->gateway->hashing, text_member(request, "password"), hash, on_verified, request)) {
+    if (!keep_account(login, answer->result) ||
+        !hash_thread_verify(request->gateway->hashing, login->password, hash, on_verified, request)) {
         answer_busy(request);
         finish(request);
     }
 }
 
+/* keep_given copies what the client sent, so that its body need not be kept; false when memory is short. */
+static bool keep_given(struct request *request, const char *username, const char *password) {
+    struct login *login = calloc(1, sizeof(*login));
+
+    request->route_state = login;
+    if (login == NULL) {
+        return false;
+    }
+    login->given_name = strdup(username);
+    login->password = strdup(password);
+    request_drop_body(request);
+    return login->given_name != NULL && login->password != NULL;
+}
+
+/* find_account asks for the account. */
+static void find_account(struct request *request) {
+    const struct login *login = request->route_state;
+    const char *values[] = {request->gateway->store_id, login->given_name};
+
+    database_pool_submit(request->gateway->database, &find_account_statement, values, DATABASE_CALL_TIMEOUT_MS,
+                         on_account, request);
+}
+
 void login_handle(struct request *request) {
     const char *username = text_member(request, "username");
-    const char *values[] = {request->gateway->store_id, username};
+    const char *password = text_member(request, "password");
 
-    if (username == NULL || text_member(request, "password") == NULL) {
+    if (username == NULL || password == NULL) {
         request_answer_problem(request, MHD_HTTP_BAD_REQUEST, "missing_credentials",
                                "username and password are required", NO_RETRY);
         request_answered(request);
@@ -174,6 +199,10 @@ void login_handle(struct request *request) {
         request_answered(request);
         return;
     }
-    database_pool_submit(request->gateway->database, &find_account_statement, values, DATABASE_CALL_TIMEOUT_MS,
-                         on_account, request);
+    if (!keep_given(request, username, password)) {
+        answer_busy(request);
+        finish(request);
+        return;
+    }
+    find_account(request);
 }

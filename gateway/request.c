@@ -15,6 +15,15 @@
 #define FIRST_BODY_BUFFER  ((size_t)4096)
 #define CLIENT_LEFT_STATUS 499 /* in the log only: the client went away before it was answered */
 
+/* Of all requests' bodies. On its way to the database a body takes two to three times its size. */
+#define ALL_BODIES_LIMIT ((size_t)32 * 1024 * 1024)
+
+/* uncount_body takes the request's body out of the account of all. */
+static void uncount_body(struct request *request) {
+    request->gateway->body_bytes -= request->body_counted;
+    request->body_counted = 0;
+}
+
 struct request *request_create(struct gateway *gateway, struct MHD_Connection *connection, const char *uri) {
     struct request *request = calloc(1, sizeof(*request));
 
@@ -36,8 +45,8 @@ void request_free(struct request *request) {
     }
     metrics_request_ended(request->gateway->metrics, request);
     request_target_free(&request->target);
-    json_body_free(&request->body);
-    free(request->body_text);
+    request_drop_body(request);
+    uncount_body(request);
     reply_clear(&request->reply);
     free(request->error);
     free(request);
@@ -56,19 +65,43 @@ size_t request_body_limit(const struct request *request) {
     return request_is_api(request) ? API_BODY_LIMIT : BODY_LIMIT;
 }
 
+/* capacity_for gives the size of a buffer that holds so many bytes: no more than the largest body and its NUL need. */
+static size_t capacity_for(const struct request *request, size_t needed) {
+    size_t capacity = request->body_capacity > 0 ? request->body_capacity : FIRST_BODY_BUFFER;
+    size_t most = request_body_limit(request) + 1;
+
+    while (capacity < needed) {
+        capacity *= 2;
+    }
+    return capacity < most ? capacity : most;
+}
+
+/* count_body takes a body of this capacity into the account of all; false when there is no room. */
+static bool count_body(struct request *request, size_t capacity) {
+    struct gateway *gateway = request->gateway;
+    size_t others = gateway->body_bytes - request->body_counted;
+
+    if (capacity <= FIRST_BODY_BUFFER) {
+        return true;
+    }
+    if (capacity > ALL_BODIES_LIMIT - others) {
+        return false;
+    }
+    gateway->body_bytes = others + capacity;
+    request->body_counted = capacity;
+    return true;
+}
+
 /* reserve makes room for size more bytes and a NUL. */
 static bool reserve(struct request *request, size_t size) {
     size_t needed = request->body_size + size + 1;
-    size_t capacity = request->body_capacity > 0 ? request->body_capacity : FIRST_BODY_BUFFER;
+    size_t capacity = capacity_for(request, needed);
     char *grown;
 
     if (needed <= request->body_capacity) {
         return true;
     }
-    while (capacity < needed) {
-        capacity *= 2;
-    }
-    grown = realloc(request->body_text, capacity);
+    grown = count_body(request, capacity) ? realloc(request->body_text, capacity) : NULL;
     if (grown == NULL) {
         return false;
     }
@@ -81,17 +114,24 @@ void request_add_body(struct request *request, const char *data, size_t size) {
     if (request->body_too_large || request->body_out_of_memory) {
         return;
     }
-    if (size > request_body_limit(request) - request->body_size) {
-        request->body_too_large = true;
-        return;
-    }
-    if (!reserve(request, size)) {
-        request->body_out_of_memory = true;
+    request->body_too_large = size > request_body_limit(request) - request->body_size;
+    request->body_out_of_memory = !request->body_too_large && !reserve(request, size);
+    if (request->body_too_large || request->body_out_of_memory) {
+        request_drop_body(request); /* at once: the rest of it may take long to come */
+        uncount_body(request);
         return;
     }
     memcpy(request->body_text + request->body_size, data, size);
     request->body_size += size;
     request->body_text[request->body_size] = '\0';
+}
+
+void request_drop_body(struct request *request) {
+    json_body_free(&request->body);
+    free(request->body_text);
+    request->body_text = NULL;
+    request->sources.body = NULL;
+    request->sources.body_text = NULL;
 }
 
 void request_set_error(struct request *request, const char *error) {

@@ -43,6 +43,7 @@ struct request {
 
     char *body_text;
     size_t body_size, body_capacity;
+    size_t body_counted; /* its part of gateway->body_bytes */
     bool body_too_large, body_out_of_memory;
     struct json_body body;
 
@@ -68,8 +69,16 @@ bool request_is_api(const struct request *request);
 /* request_body_limit gives the largest body in bytes. */
 size_t request_body_limit(const struct request *request);
 
-/* request_add_body keeps a part of the body, or notes that it is too large. */
+/*
+ * request_add_body keeps a part of the body, or notes that it is too large, or that there is no memory for it: that of
+ * the machine, or what the gateway allows for the bodies of all requests together. Small bodies are not counted, so a
+ * few clients that send large ones slowly keep nobody from buying.
+ */
 void request_add_body(struct request *request, const char *data, size_t size);
+
+/* request_drop_body frees the body, parsed and as text, once nothing borrows from it. It counts until the request ends:
+ * the database call has its own copy. */
+void request_drop_body(struct request *request);
 
 /* request_set_error notes the cause of a failure for the log. */
 void request_set_error(struct request *request, const char *error);

@@ -144,4 +144,5 @@ void sql_route_call(struct request *request) {
         sql_route_submit(request, values.values);
     }
     arguments_free(&values);
+    request_drop_body(request);
 }

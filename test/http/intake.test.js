@@ -1,7 +1,9 @@
 // The routes of Intake's clients: an order is accepted at once, and found from then on.
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { describe, test } from 'node:test';
 import { assertProblem, assertStatus, openShop } from '../lib/shop.js';
+import { eventually } from '../lib/wait.js';
 
 const shop = openShop();
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -66,6 +68,47 @@ describe('POST /api/orders', () => {
     const wide = Array.from({ length: 500 }, (_, i) => ({ product_id: `p${i}`, quantity: 1, price: 1, note: 'x'.repeat(8000) }));
     assertStatus(await send({ items: wide }), 202);
     assertApiProblem(await send({ note: 'x'.repeat(11 << 20) }), 413);
+  });
+
+  test('a thousand items with two dozen members each are taken; a hundred thousand values are too many', async () => {
+    const more = Object.fromEntries(Array.from({ length: 21 }, (_, i) => [`member_${i}`, i % 2 === 0 ? i : `text ${i}`]));
+    assertStatus(await send({ items: Array.from({ length: 1000 }, () => ({ ...items[0], ...more })) }), 202);
+    for (const value of [{}, [], 0]) {
+      assertApiProblem(await send({ items: Array(100_000).fill(value) }), 400, 'Invalid JSON body');
+    }
+    assertProblem(await shop.post('/auth/login', { username: 'a', password: 'b', c: Array(40_000).fill(0) }), 401);
+  });
+});
+
+describe('large bodies that arrive slowly', () => {
+  const part = Buffer.alloc(9 << 20, 'x');
+
+  /** Sends the head and most of a large order, and no more. */
+  async function begin() {
+    const socket = connect(shop.gateway.port, '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write(`POST /api/orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${10 << 20}\r\n\r\n`);
+    await new Promise((resolve) => socket.write(part, resolve));
+    return socket;
+  }
+
+  test('take no more than 32 MB together: another is refused, small ones are served', async () => {
+    const large = { items: [{ ...items[0], note: 'x'.repeat(9 << 20) }] };
+    const sockets = [];
+    for (let i = 0; i < 3; i += 1) sockets.push(await begin());
+    await eventually('the next one is refused', async () => {
+      const answer = await send(large);
+      if (answer.status === 202) return false;
+      assertApiProblem(answer, 503);
+      assert.equal(answer.json.code, 'overloaded');
+      assert.ok(Number(answer.headers['retry-after']) > 0);
+      return true;
+    });
+    assertStatus(await send(), 202);
+    for (const socket of sockets) socket.destroy();
+    await eventually('there is room again', async () => (await send(large)).status === 202);
+    const taken = (await Promise.all(Array.from({ length: 12 }, () => send(large)))).filter((answer) => answer.status === 202).length;
+    assert.ok(taken >= 3, `${taken} of 12 at once are taken: those that are refused do not keep what they hold`);
   });
 });
 

@@ -95,6 +95,52 @@ static void bounds_the_depth(void **state) {
     assert_true(parses(brackets_in_text, strlen(brackets_in_text)));
 }
 
+/* listed makes {"a":[element,element,...]}. */
+static char *listed(const char *element, size_t count) {
+    char *text = NULL;
+    size_t size, i;
+    FILE *out = open_memstream(&text, &size);
+
+    assert_non_null(out);
+    fputs("{\"a\":[", out);
+    for (i = 0; i < count; i++) {
+        fprintf(out, "%s%s", i > 0 ? "," : "", element);
+    }
+    fputs("]}", out);
+    fclose(out);
+    return text;
+}
+
+static void bounds_the_number_of_values(void **state) {
+    static const char commas_in_text[] = "\"{,[,{,[,{,[,{,[,{,[\\\",,\"";
+    static const char item[] = "{\"product_id\":\"p\",\"quantity\":1,\"price\":2,\"a\":1,\"b\":[],\"c\":{},\"d\":4,"
+                               "\"e\":5,\"f\":6,\"g\":7,\"h\":[1,2,3],\"i\":{\"j\":1,\"k\":2},\"l\":1,\"m\":2,\"n\":3,"
+                               "\"o\":4,\"p\":5,\"q\":\"6\",\"r\":null,\"s\":true,\"t\":9}";
+    static const struct {
+        const char *element;
+        size_t count;
+        bool accepted;
+    } cases[] = {
+        {"0", JSON_MAXIMUM_VALUES - 2, true},
+        {"0", JSON_MAXIMUM_VALUES - 1, false},
+        {"{}", JSON_MAXIMUM_VALUES / 2 - 1, true},
+        {"{}", JSON_MAXIMUM_VALUES / 2, false},
+        {"\"\"", 1000000, false},
+        {"{\"a\":0}", JSON_MAXIMUM_VALUES / 2, false},
+        {commas_in_text, JSON_MAXIMUM_VALUES / 9, true},
+        {item, 1000, true},
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *text = listed(cases[i].element, cases[i].count);
+
+        assert_int_equal(parses(text, strlen(text)), cases[i].accepted);
+        free(text);
+    }
+}
+
 static void expect_literal(const struct json_body *body, const char *name, const char *literal) {
     const struct json_member *member = json_body_find(body, name);
 
@@ -181,9 +227,9 @@ static void knows_content_types(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(accepts_objects_only), cmocka_unit_test(bounds_the_depth),
-        cmocka_unit_test(keeps_the_literals),   cmocka_unit_test(keeps_the_order_of_many),
-        cmocka_unit_test(knows_content_types),
+        cmocka_unit_test(accepts_objects_only),        cmocka_unit_test(bounds_the_depth),
+        cmocka_unit_test(bounds_the_number_of_values), cmocka_unit_test(keeps_the_literals),
+        cmocka_unit_test(keeps_the_order_of_many),     cmocka_unit_test(knows_content_types),
     };
 
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);

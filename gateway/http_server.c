@@ -87,20 +87,22 @@ static void enter(struct http_server *server, struct request *request, enum conn
     }
 }
 
-/* make_request makes the request of a target in the library's buffer, where its '?' is replaced (see message_syntax.h):
- * the library must not see it. */
+/* replace puts one character in the place of another. */
+static void replace(char *text, char old, char new) {
+    for (text = strchr(text, old); text != NULL; text = strchr(text, old)) {
+        *text++ = new;
+    }
+}
+
+/* make_request makes the request of a target in the library's buffer, where each '?' is replaced (see message_syntax.h;
+ * a query may hold more of them): the library must not see them. */
 static struct request *make_request(const struct http_server *server, struct MHD_Connection *connection,
                                     const char *uri) {
-    char *mark = strchr((char *)uri, MESSAGE_QUERY_MARK);
     struct request *request;
 
-    if (mark != NULL) {
-        *mark = '?';
-    }
+    replace((char *)uri, MESSAGE_QUERY_MARK, '?');
     request = request_create(server->gateway, connection, uri);
-    if (mark != NULL) {
-        *mark = MESSAGE_QUERY_MARK;
-    }
+    replace((char *)uri, '?', MESSAGE_QUERY_MARK);
     return request;
 }
 

@@ -9,8 +9,8 @@
  *
  * The library holds all of a head in a buffer that each connection has from its begin to its end, so that buffer has to
  * be as large as the largest head. Therefore what nobody reads is left out of what the library gets: headers that are
- * not among those of message_syntax_reads, and trailers; and the target's '?' becomes MESSAGE_QUERY_MARK, so that the
- * library does not take the parameters apart, which request_target does.
+ * not among those of message_syntax_reads, and trailers; and each '?' of the target becomes MESSAGE_QUERY_MARK, so that
+ * the library does not take the parameters apart, which request_target does.
  */
 #ifndef SHOP_GATEWAY_MESSAGE_SYNTAX_H
 #define SHOP_GATEWAY_MESSAGE_SYNTAX_H
@@ -36,7 +36,7 @@
 /* What the library gets of a head: bytes, and MESSAGE_FIELD_WEIGHT more for each header, which it needs to hold it. */
 #define MESSAGE_KEPT_LIMIT 12000
 
-/* Stands for the '?' of a target. No client can send it: control characters are refused. */
+/* Stands for a '?' of a target. No client can send it: control characters are refused. */
 #define MESSAGE_QUERY_MARK '\x01'
 
 /* Longest name of a header that is read, the NUL counted. */

@@ -273,6 +273,18 @@ describe('request lines', () => {
     }
   });
 
+  // RFC 3986 section 3.4.
+  test('a query may hold question marks', async () => {
+    for (const [i, target] of ['/products?ref=/a?b', '/products?limit=1&x=a?b', '/products??limit=1&?'].entries()) {
+      const text = await shop.gateway.raw(`GET ${target} HTTP/1.1\r\n${host}X-Request-Id: query-${i}\r\n\r\n${last}`);
+      assert.deepEqual(statuses(text), [200, 200], text);
+      assert.equal((await shop.gateway.event('http_request', { requestId: `query-${i}` })).path, '/products');
+    }
+    await shop.product();
+    await shop.product();
+    assert.equal((await shop.get('/products?limit=1&x=a?b')).json.length, 1);
+  });
+
   test('empty lines before a request are skipped', async () => {
     assert.deepEqual(statuses(await shop.gateway.raw(`\r\n\r\n${last}`)), [200]);
   });

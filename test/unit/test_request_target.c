@@ -64,7 +64,7 @@ static void finds_parameters(void **state) {
     bool repeated;
 
     (void)state;
-    assert_null(request_target_parse("/x?a=1&&b=%32+3&c&d=4=5&b2=&a=6", &target));
+    assert_null(request_target_parse("/x?a=1&&b=%32+3&c&d=4=5&b2=&a=6&f=/y?z&?g=?", &target));
     request_target_parameter(&target, "b", &value, &repeated);
     assert_string_equal(value, "2 3");
     assert_false(repeated);
@@ -78,6 +78,10 @@ static void finds_parameters(void **state) {
     assert_true(repeated);
     request_target_parameter(&target, "e", &value, &repeated);
     assert_null(value);
+    request_target_parameter(&target, "f", &value, &repeated);
+    assert_string_equal(value, "/y?z");
+    request_target_parameter(&target, "?g", &value, &repeated);
+    assert_string_equal(value, "?");
     assert_string_equal(target.path, "/x");
     request_target_free(&target);
 }

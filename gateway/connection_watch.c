@@ -86,11 +86,16 @@ void connection_watch_linger(struct watched_connection *connection, int64_t time
 
 /* cut shuts the socket down. Where the client waits for an answer to something it began, it is told. */
 static void cut(struct watched_connection *connection, bool tell) {
-    if (connection->request != NULL && (tell || connection->request->reply.status == 0)) {
-        connection->request->reply.status = MHD_HTTP_REQUEST_TIMEOUT; /* for the log */
+    struct request *request = connection->request;
+
+    if (request != NULL && (tell || request->reply.status == 0)) {
+        request->reply.status = MHD_HTTP_REQUEST_TIMEOUT; /* for the log */
+    }
+    if (request != NULL && request->phase == REQUEST_HEAD) {
+        request_identify(request, connection->syntax.request_id, connection->syntax.traceparent);
     }
     if (tell) {
-        raw_answer_send(connection, connection->request, MHD_HTTP_REQUEST_TIMEOUT, "request_timeout",
+        raw_answer_send(connection, request, MHD_HTTP_REQUEST_TIMEOUT, "request_timeout",
                         "The request did not arrive in time");
     }
     connection->phase = CONNECTION_CUT;

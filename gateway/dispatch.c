@@ -58,17 +58,6 @@ static void find_route(struct request *request) {
     }
 }
 
-/* take_identifiers takes over x-request-id and traceparent, which everything that the request causes carries. */
-static void take_identifiers(struct request *request) {
-    const char *traceparent = request_header(request, "traceparent");
-
-    request_id_choose(request_header(request, "X-Request-Id"), request->request_id);
-    if (traceparent != NULL && traceparent_valid(traceparent)) {
-        snprintf(request->traceparent, sizeof(request->traceparent), "%s", traceparent);
-        request->sources.traceparent = request->traceparent;
-    }
-}
-
 /* check_headers refuses header values that cannot be passed on as text. */
 static void check_headers(struct request *request) {
     const char *key = request_header(request, "Idempotency-Key");
@@ -102,7 +91,7 @@ static void refuse_while_stopping(struct request *request) {
 
 void dispatch_head(struct request *request) {
     framing_read(request->connection, &request->framing);
-    take_identifiers(request);
+    request_identify(request, request_header(request, "X-Request-Id"), request_header(request, "traceparent"));
     if (request->target_fault != NULL) {
         refuse(request, MHD_HTTP_BAD_REQUEST, "bad_request", request->target_fault);
         return;

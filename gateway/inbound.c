@@ -81,7 +81,7 @@ static struct request *begun_request(struct watched_connection *connection) {
     }
     if (request != NULL && request->phase == REQUEST_HEAD) {
         snprintf(request->method, sizeof(request->method), "%s", method);
-        request_id_choose(connection->syntax.request_id, request->request_id);
+        request_identify(request, connection->syntax.request_id, connection->syntax.traceparent);
     }
     return request;
 }

@@ -225,19 +225,31 @@ static const struct message_fault *note_single(struct message_syntax *syntax, en
     return field == FIELD_TRANSFER_ENCODING ? note_coding(syntax) : NULL;
 }
 
-/* keep_request_id keeps the value without the blanks behind it. */
-static void keep_request_id(struct message_syntax *syntax) {
+/* keep_value keeps the field's value without the blanks behind it, unless an earlier one of its name was kept. */
+static void keep_value(const struct message_syntax *syntax, char kept[MESSAGE_VALUE_KEPT]) {
     size_t size = strlen(syntax->value);
 
+    if (kept[0] != '\0') {
+        return;
+    }
     while (size > 0 && (syntax->value[size - 1] == ' ' || syntax->value[size - 1] == '\t')) {
         size--;
     }
-    memcpy(syntax->request_id, syntax->value, size);
-    syntax->request_id[size] = '\0';
+    memcpy(kept, syntax->value, size);
+    kept[size] = '\0';
+}
+
+/* keep_identifiers: a traceparent that is cut could be taken for a whole one. */
+static void keep_identifiers(struct message_syntax *syntax) {
+    if (is_field(syntax, "X-Request-Id")) {
+        keep_value(syntax, syntax->request_id);
+    } else if (is_field(syntax, "traceparent") && syntax->value_size < sizeof(syntax->value)) {
+        keep_value(syntax, syntax->traceparent);
+    }
 }
 
 /* note_field takes a finished field of the head into account. Its fault waits for the head's end: so the answer can
- * carry the request id, wherever that stands. */
+ * carry the request's identifiers, wherever they stand. */
 static void note_field(struct message_syntax *syntax) {
     const struct message_fault *fault = NULL;
     size_t field;
@@ -250,9 +262,7 @@ static void note_field(struct message_syntax *syntax) {
             fault = note_single(syntax, (enum single_field)field);
         }
     }
-    if (is_field(syntax, "X-Request-Id") && syntax->request_id[0] == '\0') {
-        keep_request_id(syntax);
-    }
+    keep_identifiers(syntax);
     if (syntax->head_fault == NULL) {
         syntax->head_fault = fault;
     }

@@ -97,6 +97,7 @@ struct message_syntax {
     bool is_http_1_0;
     const struct message_fault *head_fault; /* of a header or several; told at the head's end */
     char request_id[MESSAGE_VALUE_KEPT];    /* the first X-Request-Id, "" without; it may be malformed or cut */
+    char traceparent[MESSAGE_VALUE_KEPT];   /* likewise, but never cut */
     uint64_t left;                          /* bytes of the body or the chunk still to come */
     size_t digits;                          /* of the chunk's size, zeros in front not counted */
     size_t chunk_line_size;                 /* so far */

@@ -12,7 +12,8 @@
 #include "problem.h"
 #include "request.h"
 
-#define DATE_SIZE 40
+#define DATE_SIZE        40
+#define IDENTIFIERS_SIZE (REQUEST_ID_SIZE + TRACEPARENT_SIZE + 64)
 
 /* http_date writes the time as RFC 9110 section 5.6.7 wants it. */
 static void http_date(char out[DATE_SIZE]) {
@@ -46,22 +47,31 @@ static char *cors_lines(const struct connection_watch *watch, const struct reque
     return lines;
 }
 
+/* identifier_lines writes the headers that the answer shares with everything that the request caused. */
+static void identifier_lines(const struct request *request, const char *request_id, char out[IDENTIFIERS_SIZE]) {
+    bool traced = request != NULL && request->traceparent[0] != '\0';
+
+    snprintf(out, IDENTIFIERS_SIZE, "X-Request-Id: %s\r\n%s%s%s", request_id, traced ? "traceparent: " : "",
+             traced ? request->traceparent : "", traced ? "\r\n" : "");
+}
+
 /* answer_text makes the bytes; the caller frees them. Returns NULL when memory is short. */
 static char *answer_text(const struct connection_watch *watch, const struct request *request, unsigned status,
                          const char *code, const char *message) {
     bool without_body = request != NULL && strcmp(request->method, "HEAD") == 0;
-    char request_id[REQUEST_ID_SIZE], date[DATE_SIZE];
+    char request_id[REQUEST_ID_SIZE], identifiers[IDENTIFIERS_SIZE], date[DATE_SIZE];
     char *cors = cors_lines(watch, request);
     char *body, *answer = NULL;
 
     request_id_choose(request != NULL ? request->request_id : NULL, request_id);
+    identifier_lines(request, request_id, identifiers);
     http_date(date);
     body = problem_body(status, code, message, request_id, request != NULL && request_is_api(request));
     if (body != NULL && cors != NULL &&
         asprintf(&answer,
-                 "HTTP/1.1 %u %s\r\nDate: %s\r\nContent-Type: application/problem+json\r\nX-Request-Id: %s\r\n"
+                 "HTTP/1.1 %u %s\r\nDate: %s\r\nContent-Type: application/problem+json\r\n%s"
                  "Cache-Control: no-store\r\n%sConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
-                 status, problem_title(status), date, request_id, cors, strlen(body), without_body ? "" : body) < 0) {
+                 status, problem_title(status), date, identifiers, cors, strlen(body), without_body ? "" : body) < 0) {
         answer = NULL;
     }
     free(body);

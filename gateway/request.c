@@ -57,6 +57,14 @@ const char *request_header(const struct request *request, const char *name) {
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
+void request_identify(struct request *request, const char *request_id, const char *traceparent) {
+    request_id_choose(request_id, request->request_id);
+    if (traceparent != NULL && traceparent_valid(traceparent)) {
+        snprintf(request->traceparent, sizeof(request->traceparent), "%s", traceparent);
+        request->sources.traceparent = request->traceparent;
+    }
+}
+
 bool request_is_api(const struct request *request) {
     return request->target.path != NULL && strncmp(request->target.path, "/api/", 5) == 0;
 }

@@ -63,6 +63,10 @@ void request_free(struct request *request);
 /* request_header gives a header's value, or NULL. */
 const char *request_header(const struct request *request, const char *name);
 
+/* request_identify takes over x-request-id and traceparent (NULL or "": not given), which everything that the request
+ * causes carries, where they are well-formed. */
+void request_identify(struct request *request, const char *request_id, const char *traceparent);
+
 /* request_is_api tells whether the path is under /api/, where bodies may be larger and problems carry "error". */
 bool request_is_api(const struct request *request);
 

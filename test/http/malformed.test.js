@@ -133,6 +133,32 @@ describe('header lines', () => {
     }
   });
 
+  test('and its traceparent, whoever answers and why', async () => {
+    const given = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const gateway = await Gateway.start(shop.database, { HTTP_REQUEST_TIMEOUT_MS: '1500', HTTP_HEADERS_TIMEOUT_MS: '1500' });
+    const refused = {
+      'two hosts': (headers) => login(`${headers}Host: y\r\nContent-Length: 16\r\n`, body),
+      'a large body': (headers) => login(`${headers}Content-Length: 200000\r\n`, ''),
+      'a large chunk': (headers) => login(headers + chunked, `${'f'.repeat(16)}\r\n`),
+      'a large head': (headers) => login(`${headers}X: ${'y'.repeat(17_000)}\r\n`, ''),
+      'a head that stalls': (headers) => `GET /health HTTP/1.1\r\n${host}${headers}X-Slow: `,
+      'a body that stalls': (headers) => login(`${headers}Content-Length: 16\r\n`, '{'),
+    };
+    const cut = `01${given.slice(2)}-${'y'.repeat(190)}`;
+    try {
+      await Promise.all(Object.entries(refused).map(async ([name, request], i) => {
+        const text = await gateway.raw(request(`X-Request-Id: traced-${i}\r\ntraceparent:  ${given} \r\n`));
+        assert.match(text, new RegExp(`^X-Request-Id: traced-${i}\r$`, 'm'), `${name}: ${text}`);
+        assert.match(text, new RegExp(`^traceparent: ${given}\r$`, 'm'), `${name}: ${text}`);
+        assert.equal((await gateway.event('http_request', { requestId: `traced-${i}` })).traceparent, given);
+        assert.doesNotMatch(await gateway.raw(request('traceparent: x\r\n')), /^traceparent/m);
+      }));
+      assert.doesNotMatch(await gateway.raw(refused['two hosts'](`traceparent: ${cut}\r\n`)), /^traceparent/m);
+    } finally {
+      await gateway.stop();
+    }
+  });
+
   test('a head of almost 16 kB is served, one beyond is 431, a line beyond is 414', async () => {
     const head = (size) => `GET /health HTTP/1.1\r\n${host}X: ${'y'.repeat(size)}\r\nConnection: close\r\n\r\n`;
     assert.deepEqual(statuses(await shop.gateway.raw(head(15_000))), [200]);

@@ -80,7 +80,10 @@ void connection_watch_enter(struct watched_connection *connection, enum connecti
 }
 
 void connection_watch_linger(struct watched_connection *connection, int64_t time_ms) {
-    connection->phase = CONNECTION_SENDING;
+    if (connection->phase == CONNECTION_CUT) {
+        return;
+    }
+    connection->phase = CONNECTION_LINGERING;
     connection->deadline = clock_monotonic_ms() + time_ms;
 }
 
@@ -136,6 +139,7 @@ static void check(struct watched_connection *connection, const struct connection
         }
         break;
     case CONNECTION_SENDING:
+    case CONNECTION_LINGERING:
         if (now >= connection->deadline) {
             cut(connection, false);
         }
@@ -169,12 +173,16 @@ void connection_watch_close_resting(struct connection_watch *watch) {
     }
 }
 
+static bool is_busy(enum connection_phase phase) {
+    return phase == CONNECTION_HEAD || phase == CONNECTION_BODY || phase == CONNECTION_WORKING ||
+           phase == CONNECTION_SENDING;
+}
+
 bool connection_watch_busy(const struct connection_watch *watch) {
     const struct watched_connection *connection;
 
     for (connection = watch->first; connection != NULL; connection = connection->next) {
-        if (connection->phase != CONNECTION_FRESH && connection->phase != CONNECTION_RESTING &&
-            connection->phase != CONNECTION_CUT) {
+        if (is_busy(connection->phase)) {
             return true;
         }
     }

@@ -17,13 +17,14 @@ struct gnutls_session_int;
 struct request;
 
 enum connection_phase {
-    CONNECTION_FRESH,   /* accepted, nothing read yet as far as we know */
-    CONNECTION_HEAD,    /* the first line of a request was read */
-    CONNECTION_BODY,    /* the head was read */
-    CONNECTION_WORKING, /* the request is complete; no deadline here: the database call has its own */
-    CONNECTION_SENDING, /* the answer is on its way */
-    CONNECTION_RESTING, /* between two requests */
-    CONNECTION_CUT,     /* shut down by us */
+    CONNECTION_FRESH,     /* accepted, nothing read yet as far as we know */
+    CONNECTION_HEAD,      /* the first line of a request was read */
+    CONNECTION_BODY,      /* the head was read */
+    CONNECTION_WORKING,   /* the request is complete; no deadline here: the database call has its own */
+    CONNECTION_SENDING,   /* the answer is on its way */
+    CONNECTION_LINGERING, /* the last answer was written; what still comes is read for nothing */
+    CONNECTION_RESTING,   /* between two requests */
+    CONNECTION_CUT,       /* shut down by us */
 };
 
 struct watched_connection {
@@ -33,7 +34,7 @@ struct watched_connection {
     int fd;
     enum connection_phase phase;
     int64_t since;           /* begin of the phase, or of the request's arrival in HEAD and BODY */
-    int64_t deadline;        /* in SENDING */
+    int64_t deadline;        /* in SENDING and LINGERING */
     uint64_t bytes_received; /* by the kernel, when the phase began */
     struct request *request; /* in HEAD to SENDING */
     struct message_syntax syntax;
@@ -73,8 +74,8 @@ void connection_watch_remove(struct connection_watch *watch, struct watched_conn
 void connection_watch_enter(struct watched_connection *connection, enum connection_phase phase,
                             const struct connection_watch *watch, size_t size);
 
-/* connection_watch_linger shuts a connection that has been answered down after that time, unless the client closes it.
- */
+/* connection_watch_linger shuts a connection that has had its last answer down after that time, unless the client
+ * closes it, or the gateway ends. */
 void connection_watch_linger(struct watched_connection *connection, int64_t time_ms);
 
 /*

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "clock.h"
 #include "connection_watch.h"
 #include "errmap.h"
 #include "message_syntax.h"
@@ -105,6 +106,9 @@ static void refuse(struct watched_connection *connection, const struct message_f
         shutdown(connection->fd, SHUT_WR);
     }
     connection_watch_linger(connection, linger_ms);
+    if (request != NULL) {
+        request->ended_us = clock_monotonic_us(); /* the client's reading and closing is no time of ours */
+    }
     if (unseen && request != NULL) {
         request_log(request);
         request_free(request);

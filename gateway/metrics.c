@@ -7,7 +7,6 @@
 #include <time.h>
 
 #include "request_batcher.h"
-#include "clock.h"
 #include "problem.h"
 #include "reading.h"
 #include "request.h"
@@ -90,7 +89,7 @@ static struct route_metrics *metrics_of(struct metrics *metrics, const struct re
 
 void metrics_request_ended(struct metrics *metrics, const struct request *request) {
     struct route_metrics *route = metrics_of(metrics, request);
-    int64_t took_us = clock_monotonic_us() - request->started_us;
+    int64_t took_us = request_took_us(request);
     unsigned status_class = request->reply.status != 0 ? request->reply.status / 100 : 4;
     size_t bucket = 0;
 

@@ -155,9 +155,13 @@ void request_answered(struct request *request) {
     }
 }
 
+int64_t request_took_us(const struct request *request) {
+    return (request->ended_us != 0 ? request->ended_us : clock_monotonic_us()) - request->started_us;
+}
+
 /* log_fields gives the members that both events share. */
 static json_t *log_fields(const struct request *request, unsigned status) {
-    double milliseconds = (double)(clock_monotonic_us() - request->started_us) / 1000;
+    double milliseconds = (double)request_took_us(request) / 1000;
     json_t *fields = json_object();
 
     json_object_set_new(fields, "requestId", json_string(request->request_id));

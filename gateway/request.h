@@ -30,6 +30,7 @@ struct request {
     bool suspended;
     bool for_metrics; /* it came over METRICS_PORT */
     int64_t started_us;
+    int64_t ended_us; /* 0: its end is when it is freed */
 
     char method[16]; /* cut when longer; no route has such a method */
     struct request_target target;
@@ -92,6 +93,9 @@ void request_set_error(struct request *request, const char *error);
  * library takes the reply on its next turn.
  */
 void request_answered(struct request *request);
+
+/* request_took_us gives the time from its first line to its answer, or to now. */
+int64_t request_took_us(const struct request *request);
 
 /* request_log writes http_request, and http_error for answers of 500 and above. */
 void request_log(const struct request *request);

@@ -262,6 +262,22 @@ describe('a body that announces too much', () => {
     await gateway.stop();
   });
 
+  test('a client that does not close then holds up no end, and its time is none of the request’s', async () => {
+    const gateway = await Gateway.start(shop.database);
+    const socket = connect({ port: gateway.port, host: '127.0.0.1', allowHalfOpen: true });
+    socket.write(tooMuch('/auth/login', 200_000, 'X-Request-Id: stays\r\n'));
+    const [answer] = await within(5, 'the answer', once(socket, 'data'));
+    assert.deepEqual(statuses(String(answer)), [413]);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const started = Date.now();
+    await gateway.stop();
+    assert.ok(Date.now() - started < 4000, `${Date.now() - started} ms`);
+    const line = await gateway.event('http_request', { requestId: 'stays' });
+    assert.equal(line.status, 413);
+    assert.ok(line.durationMs < 1000, `${line.durationMs} ms`);
+    socket.destroy();
+  });
+
   test('what follows it on the connection is never read as a request', async () => {
     await assertRefused(tooMuch('/auth/login', 102_401), [413]);
   });

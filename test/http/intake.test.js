@@ -33,6 +33,10 @@ describe('POST /api/orders', () => {
     assert.deepEqual(found.json.data.items.map((item) => item.note), [undefined, 'gift']);
   });
 
+  test('a quantity in a string may begin with zeros, and so says the document', async () => {
+    assertStatus(await send({ items: [{ product_id: 'A-1', quantity: '00000000000002', price: 1 }] }), 202);
+  });
+
   test('the same key, or the same order_id, again: the same order', async () => {
     const first = await send({}, { key: 'again' });
     const second = await send({}, { key: 'again' });

@@ -15,6 +15,10 @@
 /* Of a number anywhere in a document, before and after the decimal point. */
 #define NUMBER_DIGITS_MAX 100
 
+/* Of the items as they are kept and sent. A request of 10 MB stays below it, unless it holds many numbers such as
+ * "1e99", which are much longer in print: those make a message of which the poller would run out of memory. */
+#define ITEMS_MEGABYTES_MAX 12
+
 /* member gives a member of an object; NULL when it is missing or null. */
 static JsonbValue *member(JsonbContainer *object, const char *name) {
     JsonbValue *value = getKeyJsonValueFromContainer(object, name, strlen(name), NULL);
@@ -194,6 +198,8 @@ static const char *read_items(JsonbContainer *array, IntakeDocument *document) {
         if (i > 0)
             appendStringInfoChar(&json, ',');
         append_item(&json, element->val.binary.data, item);
+        if (json.len > ITEMS_MEGABYTES_MAX * 1024 * 1024)
+            return psprintf("items must take at most %d MB with their numbers written out", ITEMS_MEGABYTES_MAX);
     }
     appendStringInfoChar(&json, ']');
     document->items_json = json.data;

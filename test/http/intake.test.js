@@ -56,6 +56,13 @@ describe('POST /api/orders', () => {
     assertApiProblem(await send({ order_id: 'ORD-1A2B3C4D', customer_id: 'other' }), 422);
   });
 
+  test('numbers that make megabytes of kilobytes are refused', async () => {
+    const expanding = (note) => `{"customer_id":"c-1","items":[{"product_id":"p","quantity":1,"price":1,"x":[${Array(95_000).fill('1e99')}],"note":"${note}"}]}`;
+    assertApiProblem(await shop.post('/api/orders', expanding('x'.repeat(3 << 20))), 400,
+      'items must take at most 12 MB with their numbers written out');
+    assertStatus(await shop.post('/api/orders', expanding('')), 202);
+  });
+
   test('what cannot be processed later is refused now', async () => {
     assertApiProblem(await send({ items: undefined }), 400, 'customer_id and items array are required');
     assertApiProblem(await send({ customer_id: undefined }), 400, 'customer_id and items array are required');

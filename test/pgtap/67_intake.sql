@@ -1,6 +1,6 @@
 -- Intake: orders that are accepted at once and processed when their message arrives, and orders that producers queue.
 BEGIN;
-SELECT plan(107);
+SELECT plan(109);
 \ir fixture.psql
 
 SELECT pg_temp.product('SKU-1', 2.50, 10) AS first, pg_temp.product('77', 1, 5) AS second \gset
@@ -114,6 +114,15 @@ SELECT results_eq('SELECT * FROM pg_temp.row_counts()', 'SELECT * FROM before', 
 
 SELECT is((pg_temp.accept('{"customer_id": "a", "items": [{"product_id": "p", "quantity": 1, "price": 1, "size": [9.9e99, -1e-100]}]}')).status,
     202, 'long numbers are kept');
+-- 5 bytes each, 102 in print: what is accepted must not become a message that is too large to be processed.
+CREATE FUNCTION pg_temp.expanding(count integer) RETURNS text LANGUAGE sql AS $$
+    SELECT format('{"order_id": "ORD-LONG", "customer_id": "a", "total_amount": 1, "items": [
+        {"product_id": "p", "quantity": 1, "price": 1, "sizes": [1e99%s]}]}', repeat(',1e99', count - 1))
+$$;
+SELECT pg_temp.refuses(pg_temp.accept(pg_temp.expanding(130000)), 400, 'invalid_field',
+    'items must take at most 12 MB with their numbers written out', 'numbers that are much longer in print are limited');
+SELECT is(pg_temp.ingest(pg_temp.expanding(130000)),
+    'invalid_message_body | items must take at most 12 MB with their numbers written out', 'in a producer''s message, too');
 
 -- The same again: by order_id, by key.
 SELECT '{"order_id": "ORD-1A2B3C4D", "customer_id": "bob", "items": [{"product_id": "SKU-1", "quantity": 4, "price": 1}]}' AS mine \gset

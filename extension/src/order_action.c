@@ -296,9 +296,7 @@ static int32 plan_return(Tables *tables, const OrderRequest *request, const Stoc
         StockLine *line = &lines->line[i];
         int32 returnable;
 
-        items[i] = row_lock(tables, ORDER_ITEMS_BY_ORDER,
-                            ROW_KEY(Int32GetDatum(request->context.store_id), Int64GetDatum(request->order_id),
-                                    Int64GetDatum(line->order_item_id)));
+        items[i] = order_item_lock(tables, &request->context, line);
         returnable = row_int32(items[i], ORDER_ITEM_QTY) - row_int32(items[i], ORDER_ITEM_RETURNED);
         line->qty = line->product_id == arguments->product_id ? Min(left, returnable) : 0;
         left -= line->qty;

@@ -113,6 +113,16 @@ void orders_count(Tables *tables, const RequestContext *context, int count) {
     row_insert(row);
 }
 
+Row *order_item_lock(Tables *tables, const RequestContext *context, const StockLine *line) {
+    Row *item = row_lock(
+        tables, ORDER_ITEMS_BY_ORDER,
+        ROW_KEY(Int32GetDatum(context->store_id), Int64GetDatum(line->order_id), Int64GetDatum(line->order_item_id)));
+
+    if (item == NULL)
+        raise_invariant_lost("A line of a locked order does not exist any more.");
+    return item;
+}
+
 void order_return_all(Tables *tables, const RequestContext *context, const LockedOrders *orders, int64 order_id) {
     for (int i = 0; i < orders->lines.count; i++) {
         StockLine *line = &orders->lines.line[i];
@@ -120,9 +130,7 @@ void order_return_all(Tables *tables, const RequestContext *context, const Locke
 
         if (line->order_id != order_id)
             continue;
-        item = row_lock(
-            tables, ORDER_ITEMS_BY_ORDER,
-            ROW_KEY(Int32GetDatum(context->store_id), Int64GetDatum(order_id), Int64GetDatum(line->order_item_id)));
+        item = order_item_lock(tables, context, line);
         line->qty = row_int32(item, ORDER_ITEM_QTY) - row_int32(item, ORDER_ITEM_RETURNED);
         row_set_int32(item, ORDER_ITEM_RETURNED, row_int32(item, ORDER_ITEM_QTY));
         row_update(item);

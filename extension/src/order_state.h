@@ -67,6 +67,9 @@ extern void orders_lock_free(Tables *tables, const RequestContext *context, cons
 extern ChangeResult order_change(Tables *tables, const RequestContext *context, const LockedOrders *orders, Row *order,
                                  OrderEvent event, const char *reason);
 
+/* order_item_lock locks a line of a locked order. Raises SH003 where it is not there any more. */
+extern Row *order_item_lock(Tables *tables, const RequestContext *context, const StockLine *line);
+
 /*
  * order_return_all takes what has not come back yet of a locked order's goods back into stock: ledger, levels (stored
  * by inventory_write) and the lines' returned quantity.

@@ -62,6 +62,15 @@ static bool is_open(const char *state) {
     return index >= 0 && attempt_states[index].open;
 }
 
+Row *attempt_lock(Tables *tables, const RequestContext *context, int64 attempt_id) {
+    Row *attempt =
+        row_lock(tables, ATTEMPTS_BY_ID, ROW_KEY(Int32GetDatum(context->store_id), Int64GetDatum(attempt_id)));
+
+    if (attempt == NULL)
+        raise_invariant_lost("A payment attempt that is referred to does not exist.");
+    return attempt;
+}
+
 /* find_attempt locks the first attempt of the order that fits; NULL when none does. */
 static Row *find_attempt(Tables *tables, const RequestContext *context, int64 order_id, bool (*fits)(const char *)) {
     RowScan *scan =
@@ -73,9 +82,7 @@ static Row *find_attempt(Tables *tables, const RequestContext *context, int64 or
         if (fits(row_text(row, ATTEMPT_STATUS)))
             found = row_int64(row, ATTEMPT_ID);
     row_scan_end(scan);
-    if (found == 0)
-        return NULL;
-    return row_lock(tables, ATTEMPTS_BY_ID, ROW_KEY(Int32GetDatum(context->store_id), Int64GetDatum(found)));
+    return found == 0 ? NULL : attempt_lock(tables, context, found);
 }
 
 static bool is_captured(const char *state) {
@@ -137,8 +144,7 @@ static const char *give_back(Tables *tables, const Outcome *outcome, int64 attem
     Row *attempt;
 
     tables_look_again(tables);
-    attempt =
-        row_lock(tables, ATTEMPTS_BY_ID, ROW_KEY(Int32GetDatum(outcome->context.store_id), Int64GetDatum(attempt_id)));
+    attempt = attempt_lock(tables, &outcome->context, attempt_id);
     if (strcmp(kind, REFUND_KIND_VOID) == 0) {
         refund_request(tables, &outcome->context, attempt, kind, money_cents(row_datum(attempt, ATTEMPT_AMOUNT)),
                        "the order did not need this payment any more");
@@ -256,7 +262,7 @@ static SettlementResult settle_attempt(Tables *tables, const Outcome *outcome, i
     orders_lock(tables, &outcome->context, &order_id, 1, false, &orders);
     if (orders.row[0] == NULL)
         raise_invariant_lost("A payment attempt belongs to an order that does not exist.");
-    attempt = row_lock(tables, ATTEMPTS_BY_ID, key, 2);
+    attempt = attempt_lock(tables, &outcome->context, attempt_id);
     result.result = apply(tables, outcome, &orders, orders.row[0], attempt, false);
     inventory_write(&orders.lines);
     result.order_status = row_text(orders.row[0], ORDER_STATUS);

@@ -36,6 +36,9 @@ typedef struct SettlementResult {
 extern SettlementResult payment_settle_locked(Tables *tables, const RequestContext *context, const LockedOrders *orders,
                                               Row *order, bool paid, const char *reason);
 
+/* attempt_lock locks an attempt that is known to exist. Raises SH003 where it does not. */
+extern Row *attempt_lock(Tables *tables, const RequestContext *context, int64 attempt_id);
+
 /* captured_attempt locks the attempt of a locked order that holds the money; NULL when none does. */
 extern Row *captured_attempt(Tables *tables, const RequestContext *context, int64 order_id);
 

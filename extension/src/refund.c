@@ -85,8 +85,7 @@ static bool all_money_went_back(Tables *tables, const RequestContext *context, c
 /* apply_outcome notes the provider's answer on the refund, its attempt and, when all the money went back, the order. */
 static void apply_outcome(Tables *tables, const RequestContext *context, Row *order, Row *refund, const char *outcome) {
     LockedOrders no_stock = {0}; /* a refund moves no goods: those come back by shop.return_to_stock */
-    Datum attempt_key[] = {Int32GetDatum(context->store_id), row_datum(refund, REFUND_ATTEMPT_ID)};
-    Row *attempt = row_lock(tables, ATTEMPTS_BY_ID, attempt_key, 2);
+    Row *attempt = attempt_lock(tables, context, row_int64(refund, REFUND_ATTEMPT_ID));
 
     row_set_text(refund, REFUND_STATUS, outcome);
     row_set_datum(refund, REFUND_UPDATED_AT, TimestampTzGetDatum(GetCurrentTimestamp()));
@@ -126,6 +125,8 @@ SettlementResult refund_settle(Tables *tables, const RequestContext *context, in
     if (order == NULL)
         raise_invariant_lost("A refund belongs to an order that does not exist.");
     refund = row_lock(tables, REFUNDS_BY_ID, key, 2);
+    if (refund == NULL)
+        raise_invariant_lost("A refund went away while its order was waited for.");
     tables_look_again(tables);
     status = row_text(refund, REFUND_STATUS);
     if (strcmp(status, REFUND_COMPLETED) == 0 || strcmp(status, REFUND_FAILED) == 0)

@@ -1,6 +1,6 @@
 -- What customers and administrators do to an order: cancel, fulfil, refund, return; and the table of transitions.
 BEGIN;
-SELECT plan(89);
+SELECT plan(90);
 \ir fixture.psql
 
 SELECT pg_temp.product('apple', 2.50, 100) AS apple, pg_temp.product('pear', 1, 100) AS pear \gset
@@ -150,6 +150,9 @@ SELECT is(shop.settle_refund(1, 9223372036854775807, 'completed', NULL, NULL, NU
 -- A refund that fails can be asked for again.
 SELECT pg_temp.order_with(9, :apple, :pear, true) AS again \gset
 SELECT shop.refund_order(1, NULL, :again, NULL, NULL, NULL, NULL, 'boss', NULL) \g /dev/null
+SELECT throws_ok(format($$DELETE FROM shop.payment_attempts WHERE order_id = %s;
+    SELECT shop.settle_refund(1, id, 'failed', NULL, NULL, NULL, NULL) FROM shop.refunds WHERE order_id = %1$s$$, :again), 'SH003',
+    'the shop''s data contradicts itself', 'a refund whose payment attempt is gone cannot be settled');
 SELECT is((SELECT (shop.settle_refund(1, id, 'failed', NULL, 'no', NULL, NULL)).result FROM shop.refunds
     WHERE order_id = :again), 'settled',
           'a refund fails');

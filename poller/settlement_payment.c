@@ -4,11 +4,9 @@
 
 #include "allocation.h"
 #include "clock.h"
+#include "log.h"
 #include "settlement_steps.h"
 #include "text.h"
-
-/* Least wait for what only the operator or the provider can clear up. */
-#define HELD_WAIT_MS 60000
 
 /* The columns of begin_payment_statement. */
 enum { ATTEMPT_ID, AMOUNT, ATTEMPT_STATUS, ORDER_STATUS, PROVIDER, REFERENCE, AGE_SECONDS };
@@ -16,6 +14,15 @@ enum { ATTEMPT_ID, AMOUNT, ATTEMPT_STATUS, ORDER_STATUS, PROVIDER, REFERENCE, AG
 static void take_outcome(struct settlement *settlement, const struct payment_answer *answer);
 
 /* ---- the outcome, into the database ---- */
+
+/* warn_held says that money is held: the provider took another amount, and only a person can go on from there. */
+static void warn_held(const struct settlement *settlement) {
+    log_event(LOG_WARN, "payment_held",
+              json_pack("{s:s,s:o,s:I,s:I,s:s}", "worker", "payment", "requestId",
+                        log_text(settlement->message.request_id), "orderId", (json_int_t)settlement->request.order_id,
+                        "attemptId", (json_int_t)settlement->request.attempt_id, "error",
+                        "amount_mismatch: the provider took another amount"));
+}
 
 /* take_applied goes on after the outcome was written: the end, the capture, or another look at it later. */
 static void take_applied(void *context, const struct database_answer *database_answer) {
@@ -35,11 +42,12 @@ static void take_applied(void *context, const struct database_answer *database_a
         settlement_ask(settlement, PAYMENT_CAPTURE, take_outcome);
     } else if (strcmp(answer.result_text, "recorded") == 0 || strcmp(answer.result_text, "void_requested") == 0) {
         settlement_wait(settlement, settlement->open_reason, settlement->pause_ms);
-    } else if (strcmp(answer.result_text, "amount_mismatch") == 0) {
-        settlement_wait(settlement, "amount_mismatch: the provider took another amount", HELD_WAIT_MS);
     } else if (strcmp(answer.result_text, "attempt_not_found") == 0) {
         settlement_fail(settlement, "the payment attempt does not exist any more");
     } else {
+        if (strcmp(answer.result_text, "amount_mismatch") == 0) {
+            warn_held(settlement);
+        }
         answer.result =
             strcmp(answer.result_text, "already_settled") == 0 ? SETTLEMENT_ALREADY_SETTLED : SETTLEMENT_SETTLED;
         settlement_finish(settlement, &answer);

@@ -14,8 +14,8 @@
 #define EXPIRE_BATCH_MAX 1000
 
 /*
- * Old pending orders that nothing works on any more: no attempt without a final outcome, no message still to be
- * delivered. Ascending, as orders_lock wants them.
+ * Old pending orders that nothing works on any more: no attempt without a final outcome, none that holds money of
+ * another amount than was asked for, no message still to be delivered. Ascending, as orders_lock wants them.
  */
 static KeptPlan expired_orders = {
     .name = "expired_orders",
@@ -23,7 +23,8 @@ static KeptPlan expired_orders = {
            " WHERE purchase.store_id = $1 AND purchase.status COLLATE pg_catalog.\"C\" = 'pending'"
            " AND purchase.created_at < pg_catalog.clock_timestamp() - $2 * interval '1 second'"
            " AND NOT EXISTS (SELECT FROM shop.payment_attempts attempt WHERE attempt.store_id = purchase.store_id"
-           " AND attempt.order_id = purchase.id AND attempt.status IN ('requested', 'unknown', 'authorized'))"
+           " AND attempt.order_id = purchase.id"
+           " AND attempt.status IN ('requested', 'unknown', 'authorized', 'captured'))"
            " AND NOT EXISTS (SELECT FROM shop.outbox message WHERE message.store_id = purchase.store_id"
            " AND message.order_id = purchase.id AND message.status = 'pending')"
            " ORDER BY purchase.id LIMIT $3",
@@ -61,7 +62,8 @@ static int expire(Tables *tables, const RequestContext *context, int32 row_limit
         Row *order = orders.row[i];
 
         /* A payment may have begun between the search and the lock. */
-        if (order == NULL || open_attempt(tables, context, ids[i]) != NULL)
+        if (order == NULL || open_attempt(tables, context, ids[i]) != NULL ||
+            captured_attempt(tables, context, ids[i]) != NULL)
             continue;
         if (order_change(tables, context, &orders, order, ORDER_EXPIRE, "not paid in time") == CHANGE_APPLIED)
             expired++;

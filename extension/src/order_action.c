@@ -185,6 +185,14 @@ static bool refund_captured(Tables *tables, const OrderRequest *request, Row *at
     return true;
 }
 
+/* may_refund tells whether the order's status lets money go back: once it is refunded, only what came after that. */
+static bool may_refund(const char *status, const Row *attempt) {
+    if (strcmp(status, ORDER_REFUNDED) == 0)
+        return attempt != NULL && attempt_refundable(attempt) > 0;
+    return strcmp(status, ORDER_CANCELLED) == 0 || strcmp(status, ORDER_CONFIRMED) == 0 ||
+           strcmp(status, ORDER_FULFILLED) == 0;
+}
+
 /*
  * refund asks for the money of an order. The cancelling of a paid order has asked for all of it; where the provider did
  * not pay that back, this asks again for what is still owed, or for the release of an authorization. Its goods came
@@ -195,13 +203,12 @@ static bool refund(Tables *tables, const OrderRequest *request, const LockedOrde
     const RefundArguments *arguments = argument;
     const char *status = row_text(order, ORDER_STATUS);
     bool is_cancelled = strcmp(status, ORDER_CANCELLED) == 0;
-    Row *attempt;
+    Row *attempt = captured_attempt(tables, &request->context, request->order_id);
 
-    if (!is_cancelled && strcmp(status, ORDER_CONFIRMED) != 0 && strcmp(status, ORDER_FULFILLED) != 0) {
+    if (!may_refund(status, attempt)) {
         *refusal = illegal_transition(request, order);
         return false;
     }
-    attempt = captured_attempt(tables, &request->context, request->order_id);
     if (is_cancelled && attempt == NULL && !arguments->has_amount &&
         !refund_is_under_way(tables, &request->context, request->order_id) &&
         void_authorization(tables, request, request->reason))

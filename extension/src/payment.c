@@ -1,7 +1,10 @@
 /*
- * Payment attempts: shop.begin_payment, apply_payment, receive_payment_event, settle_payment. An attempt's outcome may
- * be told several times, late and out of order; states are ranked, and older news never moves an attempt back. Whoever
- * tells it, apply() is what changes attempt and order.
+ * Payment attempts: shop.begin_payment, apply_payment, accept_payment, receive_payment_event, settle_payment. An
+ * attempt's outcome may be told several times, late and out of order; states are ranked, and older news never moves an
+ * attempt back. Whoever tells it, apply() is what changes attempt and order.
+ *
+ * Money captured is captured, whatever the amount. Another amount than was asked for does not confirm the order: the
+ * captured attempt of an order that is still pending is held until a person accepts the amount or cancels the order.
  */
 #include "postgres.h"
 
@@ -32,7 +35,6 @@ static const struct {
 };
 
 #define STATE_REQUESTED  "requested"
-#define STATE_UNKNOWN    "unknown"
 #define STATE_AUTHORIZED "authorized"
 #define STATE_DECLINED   "declined"
 #define STATE_VOIDED     "voided"
@@ -124,49 +126,83 @@ static Row *new_attempt(Tables *tables, const RequestContext *context, const Row
     return row;
 }
 
+static int64 asked_cents(const Row *attempt) {
+    return money_cents(row_datum(attempt, ATTEMPT_AMOUNT));
+}
+
+static int64 captured_cents(const Row *attempt) {
+    return money_cents(row_datum(attempt, ATTEMPT_CAPTURED_AMOUNT));
+}
+
+static bool is_pending(const Row *order) {
+    return strcmp(row_text(order, ORDER_STATUS), ORDER_PENDING) == 0;
+}
+
+/* is_held tells whether the attempt's money waits for a person: it was captured and does not confirm the order. */
+static bool is_held(const Row *order, const Row *attempt) {
+    return is_captured(row_text(attempt, ATTEMPT_STATUS)) && is_pending(order);
+}
+
+/* set_captured fills in how much the provider holds, with the reason where that is not what was asked for. */
+static void set_captured(Row *attempt, const Outcome *outcome) {
+    int64 captured = outcome->amount >= 0 ? outcome->amount : asked_cents(attempt);
+    const char *reason = outcome->reason;
+
+    if (captured != asked_cents(attempt))
+        reason = psprintf("amount_mismatch: captured " INT64_FORMAT ".%02d", captured / 100, (int)(captured % 100));
+    row_set_datum(attempt, ATTEMPT_CAPTURED_AMOUNT, money_numeric(captured));
+    row_set_text(attempt, ATTEMPT_REASON, reason);
+}
+
 /* set_state fills in what the outcome tells of the attempt. */
-static void set_state(Row *attempt, const Outcome *outcome, const char *state) {
-    row_set_text(attempt, ATTEMPT_STATUS, state);
+static void set_state(Row *attempt, const Outcome *outcome) {
+    row_set_text(attempt, ATTEMPT_STATUS, outcome->state);
     if (outcome->provider_reference != NULL)
         row_set_text(attempt, ATTEMPT_PROVIDER_REFERENCE, outcome->provider_reference);
-    if (outcome->reason != NULL)
+    if (is_captured(outcome->state))
+        set_captured(attempt, outcome);
+    else if (outcome->reason != NULL)
         row_set_text(attempt, ATTEMPT_REASON, outcome->reason);
-    if (is_captured(state))
-        row_set_datum(attempt, ATTEMPT_CAPTURED_AMOUNT, row_datum(attempt, ATTEMPT_AMOUNT));
     row_set_datum(attempt, ATTEMPT_UPDATED_AT, TimestampTzGetDatum(GetCurrentTimestamp()));
 }
 
 /*
- * give_back asks for the money of an attempt that has no order to pay: the order was cancelled meanwhile, or another
- * attempt paid it. attempt: stored in its new state.
+ * give_back asks for money that has no order to pay: the order was cancelled meanwhile, or is paid already.
+ * attempt: stored in its new state. amount: cents.
  */
-static const char *give_back(Tables *tables, const Outcome *outcome, int64 attempt_id, const char *kind) {
-    Row *attempt;
+static const char *give_back(Tables *tables, const Outcome *outcome, const Row *attempt, const char *kind,
+                             int64 amount) {
+    bool is_void = strcmp(kind, REFUND_KIND_VOID) == 0;
 
     tables_look_again(tables);
-    attempt = attempt_lock(tables, &outcome->context, attempt_id);
-    if (strcmp(kind, REFUND_KIND_VOID) == 0) {
-        refund_request(tables, &outcome->context, attempt, kind, money_cents(row_datum(attempt, ATTEMPT_AMOUNT)),
+    if (is_void || amount > 0)
+        refund_request(tables, &outcome->context,
+                       attempt_lock(tables, &outcome->context, row_int64(attempt, ATTEMPT_ID)), kind, amount,
                        "the order did not need this payment any more");
-        return "void_requested";
-    }
-    if (attempt_refundable(attempt) > 0)
-        refund_request(tables, &outcome->context, attempt, kind, attempt_refundable(attempt),
-                       "the order did not need this payment any more");
-    return "refund_requested";
+    return is_void ? "void_requested" : "refund_requested";
 }
 
-/* change_order lets a final outcome change the order, or gives the money back where the order cannot take it. */
-static const char *change_order(Tables *tables, const Outcome *outcome, const LockedOrders *orders, Row *order,
-                                int64 attempt_id) {
+/*
+ * take_capture lets captured money pay the order, holds it where the amount is wrong, or gives it back where the order
+ * cannot take it. more: cents that were not known to be captured before.
+ */
+static const char *take_capture(Tables *tables, const Outcome *outcome, const LockedOrders *orders, Row *order,
+                                const Row *attempt, int64 more) {
     ChangeResult change;
 
-    if (is_captured(outcome->state)) {
-        change = order_change(tables, &outcome->context, orders, order, ORDER_PAYMENT_CAPTURED, outcome->reason);
-        return change == CHANGE_APPLIED ? "settled" : give_back(tables, outcome, attempt_id, REFUND_KIND_REFUND);
-    }
-    if (strcmp(outcome->state, STATE_AUTHORIZED) == 0 && strcmp(row_text(order, ORDER_STATUS), ORDER_PENDING) != 0)
-        return give_back(tables, outcome, attempt_id, REFUND_KIND_VOID);
+    if (is_pending(order) && captured_cents(attempt) != asked_cents(attempt))
+        return "amount_mismatch";
+    change = order_change(tables, &outcome->context, orders, order, ORDER_PAYMENT_CAPTURED, outcome->reason);
+    return change == CHANGE_APPLIED ? "settled" : give_back(tables, outcome, attempt, REFUND_KIND_REFUND, more);
+}
+
+/* change_order lets news that is not of captured money change the order, or gives back what the order cannot take. */
+static const char *change_order(Tables *tables, const Outcome *outcome, const LockedOrders *orders, Row *order,
+                                const Row *attempt) {
+    ChangeResult change;
+
+    if (strcmp(outcome->state, STATE_AUTHORIZED) == 0 && !is_pending(order))
+        return give_back(tables, outcome, attempt, REFUND_KIND_VOID, asked_cents(attempt));
     if (is_open(outcome->state))
         return "recorded";
     change = order_change(tables, &outcome->context, orders, order, ORDER_PAYMENT_DECLINED, outcome->reason);
@@ -181,37 +217,46 @@ static void note_reference(Row *attempt, const Outcome *outcome) {
     row_update(attempt);
 }
 
+/*
+ * is_old tells whether the news adds nothing to what is known. What a provider has captured can only grow, so of two
+ * amounts the larger one is the newer, in whatever order they come.
+ */
+static bool is_old(const Row *attempt, const Outcome *outcome) {
+    const char *known = row_text(attempt, ATTEMPT_STATUS);
+
+    if (is_captured(known) && is_captured(outcome->state))
+        return outcome->amount <= captured_cents(attempt);
+    return attempt_states[state_index(outcome->state)].rank <= attempt_states[state_index(known)].rank;
+}
+
 /* apply brings the news to the attempt (locked, or new) and the locked order. */
 static const char *apply(Tables *tables, const Outcome *outcome, const LockedOrders *orders, Row *order, Row *attempt,
                          bool is_new) {
-    int known = state_index(row_text(attempt, ATTEMPT_STATUS));
-    int news = state_index(outcome->state);
-    int64 asked = money_cents(row_datum(attempt, ATTEMPT_AMOUNT));
-    bool mismatch = is_captured(outcome->state) && outcome->amount >= 0 && outcome->amount != asked;
+    int64 before = captured_cents(attempt);
 
-    if (!is_new && attempt_states[news].rank <= attempt_states[known].rank) {
+    if (!is_new && is_old(attempt, outcome)) {
         note_reference(attempt, outcome);
-        return attempt_states[known].open ? "recorded" : "already_settled";
+        if (is_held(order, attempt))
+            return "amount_mismatch";
+        return attempt_is_open(attempt) ? "recorded" : "already_settled";
     }
-    set_state(attempt, outcome, mismatch ? STATE_UNKNOWN : outcome->state);
-    if (mismatch)
-        row_set_text(attempt, ATTEMPT_REASON,
-                     psprintf("amount_mismatch: captured " INT64_FORMAT ".%02d", outcome->amount / 100,
-                              (int)(outcome->amount % 100)));
+    set_state(attempt, outcome);
     if (is_new)
         row_insert(attempt);
     else
         row_update(attempt);
     FAULT_POINT("settle.attempt_written");
-    return mismatch ? "amount_mismatch" : change_order(tables, outcome, orders, order, row_int64(attempt, ATTEMPT_ID));
+    if (is_captured(outcome->state))
+        return take_capture(tables, outcome, orders, order, attempt, captured_cents(attempt) - before);
+    return change_order(tables, outcome, orders, order, attempt);
 }
 
-/* finish_message finishes the outbox message when the payment needs no further work. */
+/* finish_message finishes the outbox message when there is nothing more to ask the provider. */
 static void finish_message(Tables *tables, const Outcome *outcome, const char *result) {
-    bool held = strcmp(result, "amount_mismatch") == 0;
-    bool settled = strcmp(result, "already_settled") == 0; /* whatever this news is */
+    /* Whatever this news is: the outcome is known, or waits for a person. */
+    bool known = strcmp(result, "already_settled") == 0 || strcmp(result, "amount_mismatch") == 0;
 
-    if (outcome->outbox_id != 0 && !held && (settled || !is_open(outcome->state)))
+    if (outcome->outbox_id != 0 && (known || !is_open(outcome->state)))
         outbox_mark_delivered(tables, &outcome->context, outcome->outbox_id);
 }
 
@@ -231,8 +276,7 @@ static SettlementResult settle_locked(Tables *tables, const Outcome *outcome, co
         return (SettlementResult){.result = "other_provider", .order_status = row_text(order, ORDER_STATUS)};
     if (attempt != NULL && attempt_is_open(attempt))
         result.result = apply(tables, outcome, orders, order, attempt, false);
-    else if (attempt == NULL &&
-             (PLANTED_BUG == BUG_NO_SETTLE_CHECK || strcmp(row_text(order, ORDER_STATUS), ORDER_PENDING) == 0))
+    else if (attempt == NULL && (PLANTED_BUG == BUG_NO_SETTLE_CHECK || is_pending(order)))
         result.result =
             apply(tables, outcome, orders, order, new_attempt(tables, &outcome->context, order, provider), true);
     FAULT_POINT("settle.order_changed");
@@ -248,21 +292,29 @@ SettlementResult payment_settle_locked(Tables *tables, const RequestContext *con
     return settle_locked(tables, &outcome, orders, order, "simulation");
 }
 
-/* settle_attempt applies the outcome to the attempt that it names. */
-static SettlementResult settle_attempt(Tables *tables, const Outcome *outcome, int64 attempt_id) {
-    Datum key[] = {Int32GetDatum(outcome->context.store_id), Int64GetDatum(attempt_id)};
-    Row *attempt = row_find(tables, ATTEMPTS_BY_ID, key, 2);
-    SettlementResult result;
-    LockedOrders orders;
+/* lock_with_order locks an attempt after its order with the stock; NULL when there is no such attempt. */
+static Row *lock_with_order(Tables *tables, const RequestContext *context, int64 attempt_id, LockedOrders *orders) {
+    Row *attempt =
+        row_find(tables, ATTEMPTS_BY_ID, ROW_KEY(Int32GetDatum(context->store_id), Int64GetDatum(attempt_id)));
     int64 order_id;
 
     if (attempt == NULL)
-        return (SettlementResult){.result = "attempt_not_found"};
+        return NULL;
     order_id = row_int64(attempt, ATTEMPT_ORDER_ID);
-    orders_lock(tables, &outcome->context, &order_id, 1, false, &orders);
-    if (orders.row[0] == NULL)
+    orders_lock(tables, context, &order_id, 1, false, orders);
+    if (orders->row[0] == NULL)
         raise_invariant_lost("A payment attempt belongs to an order that does not exist.");
-    attempt = attempt_lock(tables, &outcome->context, attempt_id);
+    return attempt_lock(tables, context, attempt_id);
+}
+
+/* settle_attempt applies the outcome to the attempt that it names. */
+static SettlementResult settle_attempt(Tables *tables, const Outcome *outcome, int64 attempt_id) {
+    SettlementResult result = {.result = "attempt_not_found"};
+    LockedOrders orders;
+    Row *attempt = lock_with_order(tables, &outcome->context, attempt_id, &orders);
+
+    if (attempt == NULL)
+        return result;
     result.result = apply(tables, outcome, &orders, orders.row[0], attempt, false);
     inventory_write(&orders.lines);
     result.order_status = row_text(orders.row[0], ORDER_STATUS);
@@ -383,6 +435,43 @@ Datum shop_apply_payment(PG_FUNCTION_ARGS) {
     return settlement_datum(fcinfo, &result);
 }
 
+/* accept_held lets the money that the attempt holds pay its order, though it is another amount than was asked for. */
+static SettlementResult accept_held(Tables *tables, const RequestContext *context, int64 attempt_id,
+                                    const char *reason) {
+    SettlementResult result = {.result = "attempt_not_found"};
+    LockedOrders orders;
+    Row *attempt = lock_with_order(tables, context, attempt_id, &orders);
+
+    if (attempt == NULL)
+        return result;
+    result.result = "nothing_to_accept";
+    if (is_held(orders.row[0], attempt)) {
+        order_change(tables, context, &orders, orders.row[0], ORDER_PAYMENT_CAPTURED, reason);
+        inventory_write(&orders.lines);
+        result.result = "settled";
+    }
+    result.order_status = row_text(orders.row[0], ORDER_STATUS);
+    return result;
+}
+
+PG_FUNCTION_INFO_V1(shop_accept_payment);
+
+/* shop.accept_payment(store_id, attempt_id, reason, actor, request_id) -> (result, order_status) */
+Datum shop_accept_payment(PG_FUNCTION_ARGS) {
+    RequestContext context = {.store_id = argument_store_id(fcinfo, 0),
+                              .actor = argument_text(fcinfo, 3),
+                              .request_id = argument_text(fcinfo, 4)};
+    SettlementResult result;
+    Tables *tables;
+
+    if (context.actor == NULL)
+        raise_invalid_argument("actor", "It must name the person who accepts the amount.");
+    tables = tables_begin("shop.accept_payment");
+    result = accept_held(tables, &context, argument_int64(fcinfo, 1, 0), argument_text(fcinfo, 2));
+    tables_end(tables);
+    return settlement_datum(fcinfo, &result);
+}
+
 /* apply_event applies an event of a provider to the refund or the attempt that it names; orders of its own. */
 static SettlementResult apply_event(Tables *tables, Outcome *outcome, int64 attempt_id, int64 refund_id) {
     tables_look_again(tables);
@@ -484,11 +573,15 @@ static void attempt_columns(const Row *attempt, Datum *values, bool *nulls) {
         values[BEGUN_PROVIDER_REFERENCE] = CStringGetTextDatum(row_text(attempt, ATTEMPT_PROVIDER_REFERENCE));
 }
 
-/* begin gives the order's open attempt, a new one where the order is pending and has none, or NULL: nothing to pay. */
+/*
+ * begin gives the order's open attempt, a new one where the order is pending and was not paid at all, or NULL: there is
+ * nothing to pay, or the wrong amount was captured and a person decides.
+ */
 static Row *begin(Tables *tables, const RequestContext *context, const Row *order, const char *provider) {
-    Row *attempt = open_attempt(tables, context, row_int64(order, ORDER_ID));
+    int64 order_id = row_int64(order, ORDER_ID);
+    Row *attempt = open_attempt(tables, context, order_id);
 
-    if (attempt == NULL && strcmp(row_text(order, ORDER_STATUS), ORDER_PENDING) == 0) {
+    if (attempt == NULL && is_pending(order) && captured_attempt(tables, context, order_id) == NULL) {
         attempt = new_attempt(tables, context, order, provider);
         row_insert(attempt);
     }

@@ -45,7 +45,7 @@ static const IntegerSetting settings[] = {
     {"shop.outbox_retention", "Sets how long delivered messages are kept in the outbox.",
      "Messages that are not delivered are kept.", &outbox_retention, 7 * SECONDS_PER_DAY, 0, INT_MAX, GUC_UNIT_S},
     {"shop.pending_order_ttl", "Sets the age from which an order that nobody pays expires.",
-     "Not while a payment attempt has no final outcome or its message is not delivered. Zero: never.",
+     "Not while a payment attempt has no final outcome or holds money, or its message is not delivered. Zero: never.",
      &setting_pending_order_ttl, SECONDS_PER_DAY, 0, INT_MAX, GUC_UNIT_S},
 };
 

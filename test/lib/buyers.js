@@ -1,5 +1,6 @@
 // Random doings of many sessions at once, each with its answer written into a journal: what the history test is made of.
 import pg from 'pg';
+import { refundName } from './model.js';
 import { random } from './random.js';
 
 const bigint = 20;
@@ -9,7 +10,7 @@ const cents = (text) => Math.round(Number(text) * 100);
 const money = (amount) => (amount === null ? null : (amount / 100).toFixed(2));
 
 const weights = {
-  add: 14, addBatch: 4, remove: 3, checkout: 16, batch: 5, cancel: 5, settle: 5, settleBatch: 4, begin: 6, apply: 10, fulfil: 4, refund: 5, settleRefund: 6,
+  add: 14, addBatch: 4, remove: 3, checkout: 16, batch: 5, cancel: 5, settle: 5, settleBatch: 4, begin: 6, apply: 10, acceptPayment: 2, fulfil: 4, refund: 5, settleRefund: 6,
   giveBack: 3, restock: 4, adjust: 2, accept: 4, ingest: 4, ingestBatch: 4, expire: 2, maintain: 1, deliver: 4, look: 3,
 };
 
@@ -216,15 +217,26 @@ class Buyer {
     const again = told.length > 0 && dice.chance(0.35) ? dice.pick(told) : undefined;
     const outcome = again !== undefined && dice.chance(0.8) ? again.outcome
       : dice.weighted({ unknown: 2, authorized: 4, captured: 6, declined: 2, voided: 1 });
-    const amount = outcome !== 'captured' ? null : dice.weighted({ null: 5, right: 5, wrong: 0.5 });
+    const amount = outcome !== 'captured' ? null : dice.weighted({ null: 5, right: 5, less: 4, more: 3 });
     const operation = {
       name: 'apply', order: attempt.order, attemptId: attempt.id, outcome,
-      amount: { right: attempt.total, wrong: attempt.total - 1 }[amount] ?? null,
+      amount: { right: attempt.total, less: attempt.total - 1, more: attempt.total + 2 }[amount] ?? null,
       event: again?.event ?? (dice.chance(0.1) ? null : `e${world.number()}`),
     };
     if (operation.event !== null) world.events.push(operation);
     await this.call(operation, "SELECT * FROM shop.apply_payment(1, $1, $2, 'reference', $3, NULL, 'test', $4, NULL, NULL)",
       [attempt.id, outcome, money(operation.amount), operation.event], ([row]) => row);
+  }
+
+  /** Accepts captured money of another amount, where an attempt was told of any. */
+  async acceptPayment() {
+    const { dice, world } = this;
+    if (world.attempts.length === 0) return;
+    const wrong = world.attempts.slice(-20).filter(({ id, total }) =>
+      world.events.some(({ attemptId, amount }) => attemptId === id && amount !== null && amount !== total));
+    const { id, order } = dice.pick(wrong.length > 0 ? wrong : world.attempts);
+    await this.call({ name: 'acceptPayment', order, attemptId: id }, "SELECT * FROM shop.accept_payment(1, $1, 'why', 'boss', NULL)",
+      [id], ([row]) => row);
   }
 
   async refund() {
@@ -242,7 +254,7 @@ class Buyer {
 
   async settleRefund() {
     const { rows } = await this.client.query(
-      'SELECT id, order_id, attempt_id, kind, reason FROM shop.refunds ORDER BY id DESC LIMIT 10');
+      'SELECT id, order_id, attempt_id, kind, reason, (amount * 100)::bigint AS amount FROM shop.refunds ORDER BY id DESC LIMIT 10');
     if (rows.length === 0) return;
     const refund = this.dice.pick(rows);
     const outcome = this.dice.weighted({ completed: 6, failed: 2, unknown: 2 });
@@ -352,9 +364,6 @@ function response({ status, body: text, replayed, order_id: orderId }) {
   const body = text === '' ? {} : JSON.parse(text);
   return { status, text, body, replayed, orderId, code: body.code, order: status === 200 ? body.status : undefined };
 }
-
-/** What tells one refund from another. */
-export const refundName = ({ attempt_id: attempt, kind, reason }) => `${attempt} ${kind} ${reason}`;
 
 /** Opens so many sessions, does so many operations in all, and gives the world with its journal. */
 export async function trade({ connection, sessions, operations, seed, prices, forged = false }) {

@@ -100,7 +100,7 @@ function addAttempt(state) {
 }
 
 function askRefund(state, attempt, kind, amount, reason) {
-  state.refunds[`${attempt.id} ${kind} ${reason}`] = { attempt: attempt.id, kind, amount, status: 'requested' };
+  state.refunds[refundName({ attempt_id: attempt.id, kind, reason, amount })] = { attempt: attempt.id, kind, amount, status: 'requested' };
   if (kind === 'refund') attempt.refunded += amount;
 }
 
@@ -108,26 +108,41 @@ function returnAll(state) {
   for (const [id, qty] of Object.entries(state.lines)) state.returned[id] = qty;
 }
 
+/** What tells one refund from another. amount: in cents. */
+export const refundName = ({ attempt_id: attempt, kind, reason, amount }) => `${attempt} ${kind} ${reason} ${amount}`;
+
 const unneeded = 'the order did not need this payment any more';
 const cancelled = 'the order was cancelled';
 
+/** Captured money of another amount than was asked for: a person accepts it, or the order is cancelled. */
+const holds = (state) => state.status === 'pending' && state.attempts.some(({ status }) => status === 'captured');
+
+/** Money captured by an attempt, all of it in `amount`; changes the state and gives the result's word. */
+function capture(state, attempt, amount) {
+  const more = amount - attempt.captured;
+  attempt.status = 'captured';
+  attempt.captured = amount;
+  if (state.status === 'pending') {
+    if (amount !== state.total) return 'amount_mismatch';
+    move(state, 'CONFIRMED', 'payment_captured');
+    return 'settled';
+  }
+  askRefund(state, attempt, 'refund', more, unneeded);
+  return 'refund_requested';
+}
+
+/** Whether news adds nothing to what is known: captured money can only grow. */
+const isOld = (attempt, status, amount) => (status === 'captured' && attempt.status === 'captured'
+  ? amount === null || amount <= attempt.captured : ranks[status] <= ranks[attempt.status]);
+
 /** News of an attempt; changes the state and gives the result's word. */
 function news(state, attempt, status, amount, isNew = false) {
-  if (!isNew && ranks[status] <= ranks[attempt.status]) return isOpen(attempt) ? 'recorded' : 'already_settled';
-  if (status === 'captured' && amount !== null && amount !== state.total) {
-    attempt.status = 'unknown';
-    return 'amount_mismatch';
+  if (!isNew && isOld(attempt, status, amount)) {
+    if (attempt.status === 'captured' && state.status === 'pending') return 'amount_mismatch';
+    return isOpen(attempt) ? 'recorded' : 'already_settled';
   }
+  if (status === 'captured') return capture(state, attempt, amount ?? state.total);
   attempt.status = status;
-  if (status === 'captured') {
-    attempt.captured = state.total;
-    if (state.status === 'pending') {
-      move(state, 'CONFIRMED', 'payment_captured');
-      return 'settled';
-    }
-    askRefund(state, attempt, 'refund', state.total, unneeded);
-    return 'refund_requested';
-  }
   if (status === 'authorized' && state.status !== 'pending') {
     askRefund(state, attempt, 'void', state.total, unneeded);
     return 'void_requested';
@@ -189,7 +204,7 @@ const orderSteps = {
 
   begin(next) {
     let attempt = next.attempts.find(isOpen);
-    if (attempt === undefined && next.status === 'pending') attempt = addAttempt(next);
+    if (attempt === undefined && next.status === 'pending' && !holds(next)) attempt = addAttempt(next);
     return { attempt_id: attempt?.id ?? null, attempt_status: attempt?.status ?? null, order_status: next.status };
   },
 
@@ -201,19 +216,23 @@ const orderSteps = {
     return { result: news(next, attempt, outcome, amount), order_status: next.status };
   },
 
+  acceptPayment(next, { attemptId }) {
+    if (!next.attempts.some(({ id }) => id === attemptId)) return undefined;
+    if (!holds(next)) return { result: 'nothing_to_accept', order_status: next.status };
+    move(next, 'CONFIRMED', 'payment_captured');
+    return { result: 'settled', order_status: 'CONFIRMED' };
+  },
+
   cancel(next, { isAdmin }) {
     if (next.status === 'CANCELLED') return { status: 200, order: 'CANCELLED' };
     if (next.status === 'CONFIRMED' && !isAdmin) return { status: 403 };
-    if (next.status === 'CONFIRMED') {
-      returnAll(next);
-      if (refundable(next) > 0) {
-        askRefund(next, next.attempts.find(({ status }) => status === 'captured'), 'refund', refundable(next), cancelled);
-      }
-    } else if (next.status === 'pending') {
-      const attempt = next.attempts.find(isOpen);
-      if (attempt?.status === 'authorized') askRefund(next, attempt, 'void', next.total, cancelled);
-    } else {
-      return { status: 409, code: 'illegal_transition' };
+    if (!['CONFIRMED', 'pending'].includes(next.status)) return { status: 409, code: 'illegal_transition' };
+    const open = next.attempts.find(isOpen);
+    if (next.status === 'CONFIRMED') returnAll(next);
+    if (refundable(next) > 0) {
+      askRefund(next, next.attempts.find(({ status }) => status === 'captured'), 'refund', refundable(next), cancelled);
+    } else if (open?.status === 'authorized') {
+      askRefund(next, open, 'void', next.total, cancelled);
     }
     move(next, 'CANCELLED', 'cancelled');
     return { status: 200, order: 'CANCELLED' };
@@ -230,8 +249,10 @@ const orderSteps = {
       return next.keys[key].meaning === meaning ? { status: 200, replayed: true, text: next.keys[key].text } : { status: 422 };
     }
     const cancelled = next.status === 'CANCELLED';
-    if (!cancelled && !['CONFIRMED', 'FULFILLED'].includes(next.status)) return { status: 409, code: 'illegal_transition' };
     const left = refundable(next);
+    if (!cancelled && !['CONFIRMED', 'FULFILLED'].includes(next.status) && !(next.status === 'REFUNDED' && left > 0)) {
+      return { status: 409, code: 'illegal_transition' };
+    }
     const open = next.attempts.find(isOpen);
     if (cancelled && amount === null && open?.status === 'authorized' && !underWay(next) &&
         !next.attempts.some(({ status }) => status === 'captured')) {
@@ -273,7 +294,7 @@ const orderSteps = {
   },
 
   expire(next) {
-    if (next.status !== 'pending' || next.attempts.some(isOpen)) return undefined;
+    if (next.status !== 'pending' || next.attempts.some(isOpen) || holds(next)) return undefined;
     move(next, 'CANCELLED', 'expired');
     return {};
   },

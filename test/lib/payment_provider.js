@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 /** What behave(operation, key, count) may say; anything else is done and answered at once.
  * lose: not done, never answered · close: not done, connection closed · fail: not done, 500 · limit, refuse, reject: not done, 429, 401, 400
  * silent: done, never answered · drop: done, connection closed · broken: done, 500 · garbage: done, no JSON
- * decline, pending: the charge ends so · authorize: only promised · slow: done at once, answered after 600 ms */
+ * decline, pending: the charge ends so · authorize: only promised · less: a cent less is captured · slow: done at once, answered after 600 ms */
 const undone = { fail: 500, limit: 429, refuse: 401, reject: 400 };
 
 export class PaymentProvider {
@@ -151,7 +151,8 @@ export class PaymentProvider {
 
   #charge(key, order, amount, capture, behaviour) {
     const status = { decline: 'declined', pending: 'pending', authorize: 'authorized' }[behaviour] ?? (capture ? 'captured' : 'authorized');
-    this.payments.set(key, { id: `pi_${this.payments.size + 1}`, key, order, amount, status, captured: status === 'captured' ? amount : 0 });
+    const taken = behaviour === 'less' ? amount - 1 : amount;
+    this.payments.set(key, { id: `pi_${this.payments.size + 1}`, key, order, amount, status, captured: status === 'captured' ? taken : 0 });
   }
 
   /** A payment as this provider shows it, in answers and events. */
@@ -159,8 +160,9 @@ export class PaymentProvider {
     const payment = this.payments.get(key);
     if (!payment) return { status: 404, body: { error: { type: 'invalid_request_error', code: 'resource_missing' } } };
     if (this.kind === 'http') {
-      const { id, status, amount } = payment;
-      return { status: 200, body: { id, attempt_id: key, status, amount: (amount / 100).toFixed(2), currency: 'EUR', reason: `is ${status}` } };
+      const { id, status, amount, captured } = payment;
+      const shown = status === 'captured' ? captured : amount;
+      return { status: 200, body: { id, attempt_id: key, status, amount: (shown / 100).toFixed(2), currency: 'EUR', reason: `is ${status}` } };
     }
     const words = { captured: 'succeeded', authorized: 'requires_capture', declined: 'requires_payment_method', voided: 'canceled', pending: 'processing' };
     const intent = {

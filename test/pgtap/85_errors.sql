@@ -61,6 +61,7 @@ FROM (VALUES
     (format('order_as_of(STORE, %s, now())', :placed), false),
     (format($$begin_payment(STORE, %s, 'simulation', NULL)$$, :placed), true),
     ($$apply_payment(STORE, 1, 'captured', NULL, NULL, NULL, NULL, NULL, NULL, NULL)$$, true),
+    ($$accept_payment(STORE, 1, NULL, 'boss', NULL)$$, true),
     ($$receive_payment_event(STORE, 'acme', 'event', 1, NULL, 'captured', NULL, NULL, NULL, NULL)$$, true),
     ($$defer_message(STORE, NULL, 'payment', 1, '{}', NULL, NULL, 'waits', 1000)$$, true),
     ('begin_refund(STORE, 1, NULL)', false),

@@ -199,6 +199,22 @@ function payments(kind, withQueue) {
     await agree();
   });
 
+  test('money of another amount is held, not asked about any more, and accepted or given back as a person decides', async () => {
+    provider.behave = (operation) => (operation === 'charge' ? 'less' : 'answer');
+    const [accepted, cancelled] = [await settling.buy(), await settling.buy()];
+    const worker = await poller();
+    for (const id of [accepted, cancelled]) await worker.event('payment_held', { orderId: id });
+    await agree();
+    assert.deepEqual([await settling.status(accepted), await settling.status(cancelled)], ['pending', 'pending']);
+    const { id: attemptId } = await attempt(accepted);
+    await shop.database.sql(`SELECT shop.accept_payment(1, ${attemptId}, 'a cent is nothing', 'boss', NULL)`);
+    assert.equal(await settling.status(accepted), 'CONFIRMED');
+    assert.equal((await shop.post(`/orders/${cancelled}/cancel`, {})).status, 200);
+    await eventually('it is refunded', async () => (await attempt(cancelled)).refunded_amount !== '0.00' &&
+      (await shop.database.rows(`SELECT FROM shop.refunds WHERE order_id = ${cancelled} AND status <> 'completed'`)).length === 0, 30);
+    await agree();
+  });
+
   test('money in another currency than was asked for has no effect until somebody looks', async () => {
     const worker = await poller({ PAYMENT_CURRENCY: 'USD' });
     const id = await settling.buy();

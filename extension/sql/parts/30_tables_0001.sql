@@ -348,7 +348,7 @@ BEGIN
         updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
         PRIMARY KEY (store_id, id),
         CONSTRAINT payment_attempts_amounts_check
-            CHECK (0 <= refunded_amount AND refunded_amount <= captured_amount AND captured_amount <= amount)
+            CHECK (0 <= refunded_amount AND refunded_amount <= captured_amount AND captured_amount <= 9999999999.99)
     );
     CREATE INDEX payment_attempts_by_order ON shop.payment_attempts (store_id, order_id, id);
     COMMENT ON TABLE shop.payment_attempts IS 'attempts to get an order paid; committed before the provider is called, and the id is the provider''s idempotency key';
@@ -360,7 +360,7 @@ BEGIN
     COMMENT ON COLUMN shop.payment_attempts.provider_reference IS 'the provider''s own number, where known';
     COMMENT ON COLUMN shop.payment_attempts.status IS 'requested, unknown (no answer yet), authorized, captured, declined or voided';
     COMMENT ON COLUMN shop.payment_attempts.amount IS 'what is asked for: the order''s total';
-    COMMENT ON COLUMN shop.payment_attempts.captured_amount IS 'what the provider has taken';
+    COMMENT ON COLUMN shop.payment_attempts.captured_amount IS 'what the provider has taken, which may be another amount than was asked for';
     COMMENT ON COLUMN shop.payment_attempts.refunded_amount IS 'what refunds have asked back, failed ones aside';
     COMMENT ON COLUMN shop.payment_attempts.reason IS 'why it was declined, or what does not fit';
     COMMENT ON COLUMN shop.payment_attempts.request_id IS 'the request that began it';
@@ -520,7 +520,7 @@ BEGIN
                              AND dead.status <> 'redriven' ORDER BY dead.id LIMIT 1) letter ON true
         LEFT JOIN LATERAL (SELECT try.id, try.status, try.reason FROM shop.payment_attempts try
                            WHERE try.store_id = purchase.store_id AND try.order_id = purchase.id
-                             AND try.status IN ('requested', 'unknown', 'authorized') ORDER BY try.id LIMIT 1) attempt ON true
+                             AND try.status IN ('requested', 'unknown', 'authorized', 'captured') ORDER BY try.id LIMIT 1) attempt ON true
         LEFT JOIN LATERAL (SELECT waiting.id, waiting.last_error FROM shop.outbox waiting
                            WHERE waiting.store_id = purchase.store_id AND waiting.order_id = purchase.id
                              AND waiting.status = 'pending' ORDER BY waiting.id LIMIT 1) message ON true

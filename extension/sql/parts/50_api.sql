@@ -177,14 +177,20 @@ REVOKE ALL ON FUNCTION shop.version() FROM PUBLIC;
 CREATE FUNCTION shop.begin_payment(store_id integer, order_id bigint, provider text, request_id text, outbox_id bigint DEFAULT NULL, OUT attempt_id bigint, OUT amount numeric, OUT attempt_status text, OUT order_status text, OUT attempt_provider text, OUT provider_reference text, OUT age_seconds bigint)
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
 AS 'MODULE_PATHNAME', 'shop_begin_payment';
-COMMENT ON FUNCTION shop.begin_payment(integer, bigint, text, text, bigint) IS 'Writes the intent to get a pending order paid, or finds the attempt that is still open. attempt_id is the key to call the provider with, after this has committed; NULL: there is nothing to pay, and the message outbox_id is finished in the same commit. attempt_provider and provider_reference say who was asked and under what number, age_seconds how long ago the attempt began.';
+COMMENT ON FUNCTION shop.begin_payment(integer, bigint, text, text, bigint) IS 'Writes the intent to get a pending order paid, or finds the attempt that is still open. attempt_id is the key to call the provider with, after this has committed; NULL: there is nothing to pay, or money of another amount is held, and the message outbox_id is finished in the same commit. attempt_provider and provider_reference say who was asked and under what number, age_seconds how long ago the attempt began.';
 REVOKE ALL ON FUNCTION shop.begin_payment(integer, bigint, text, text, bigint) FROM PUBLIC;
 
 CREATE FUNCTION shop.apply_payment(store_id integer, attempt_id bigint, outcome text, provider_reference text, amount numeric, reason text, event_source text, event_id text, request_id text, outbox_id bigint, OUT result text, OUT order_status text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
 AS 'MODULE_PATHNAME', 'shop_apply_payment';
-COMMENT ON FUNCTION shop.apply_payment(integer, bigint, text, text, numeric, text, text, text, text, bigint) IS 'Applies what a provider tells of an attempt: unknown, authorized, captured, declined or voided. The same event (event_source, event_id) has its effect once, and older news than is known has none. Money for an order that does not need it any more is asked back. result: settled, recorded, already_settled, duplicate_event, amount_mismatch, refund_requested, void_requested or attempt_not_found.';
+COMMENT ON FUNCTION shop.apply_payment(integer, bigint, text, text, numeric, text, text, text, text, bigint) IS 'Applies what a provider tells of an attempt: unknown, authorized, captured, declined or voided. The same event (event_source, event_id) has its effect once, and older news than is known has none. Money for an order that does not need it any more is asked back; another amount than was asked for is held while the order is pending, until shop.accept_payment or shop.cancel_order (amount_mismatch). result: settled, recorded, already_settled, duplicate_event, amount_mismatch, refund_requested, void_requested or attempt_not_found.';
 REVOKE ALL ON FUNCTION shop.apply_payment(integer, bigint, text, text, numeric, text, text, text, text, bigint) FROM PUBLIC;
+
+CREATE FUNCTION shop.accept_payment(store_id integer, attempt_id bigint, reason text, actor text, request_id text, OUT result text, OUT order_status text)
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS 'MODULE_PATHNAME', 'shop_accept_payment';
+COMMENT ON FUNCTION shop.accept_payment(integer, bigint, text, text, text) IS 'Confirms the pending order of an attempt that captured another amount than was asked for (amount_mismatch): a person''s decision, whose name (actor) and reason go into the order''s history. What was captured stays what can be refunded. To give the money back instead, cancel the order. result: settled, nothing_to_accept or attempt_not_found. Raises SH003 when the order is missing, SH005 without an actor.';
+REVOKE ALL ON FUNCTION shop.accept_payment(integer, bigint, text, text, text) FROM PUBLIC;
 
 CREATE FUNCTION shop.receive_payment_event(store_id integer, source text, event_id text, attempt_id bigint, refund_id bigint, outcome text, provider_reference text, amount numeric, reason text, request_id text)
 RETURNS shop.response

@@ -176,8 +176,9 @@ BEGIN
             GROUP BY refund.attempt_id
         ) asked ON asked.attempt_id = attempt.id
         WHERE attempt.store_id = verify.store_id AND attempt.refunded_amount <> coalesce(asked.total, 0);
-    -- A confirmed order of a cart was paid, and the money is kept once; a pending one was not paid yet; of a cancelled one
-    -- nothing is kept. The refund of a cancelled order that failed shows up here until it is asked for again.
+    -- A confirmed order of a cart was paid, and the money is kept once; a pending one was not paid yet, or another amount
+    -- than was asked for and a person decides; of a cancelled or refunded one nothing is kept. A refund that failed shows up
+    -- here until it is asked for again.
     RETURN QUERY
         SELECT 'confirmed_order_is_paid_once', format('order %s', purchase.id),
                format('status %s, %s captured payments that are kept', purchase.status, coalesce(paid.kept, 0))
@@ -185,7 +186,9 @@ BEGIN
         LEFT JOIN (
             SELECT attempt.order_id, count(*) AS captured,
                    count(*) FILTER (WHERE attempt.refunded_amount < attempt.captured_amount
-                                          OR attempt.captured_amount = 0) AS kept
+                                          OR attempt.captured_amount = 0) AS kept,
+                   count(*) FILTER (WHERE attempt.captured_amount = attempt.amount) AS in_full,
+                   sum(attempt.captured_amount - attempt.refunded_amount) AS money
             FROM shop.payment_attempts attempt
             WHERE attempt.store_id = verify.store_id AND attempt.status = 'captured'
             GROUP BY attempt.order_id
@@ -193,8 +196,8 @@ BEGIN
         WHERE purchase.store_id = verify.store_id AND purchase.cart_id IS NOT NULL
           AND CASE WHEN purchase.status IN ('CONFIRMED', 'FULFILLED')
                    THEN coalesce(paid.captured, 0) = 0 OR coalesce(paid.kept, 0) > 1
-                   WHEN purchase.status = 'pending' THEN coalesce(paid.captured, 0) > 0
-                   WHEN purchase.status = 'CANCELLED' THEN coalesce(paid.kept, 0) > 0 AND purchase.total_price > 0
+                   WHEN purchase.status = 'pending' THEN coalesce(paid.in_full, 0) > 0
+                   WHEN purchase.status IN ('CANCELLED', 'REFUNDED') THEN coalesce(paid.money, 0) > 0
                    ELSE false END;
 
     -- A stored answer that says "made" names the order.

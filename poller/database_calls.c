@@ -6,6 +6,8 @@
 
 #include "allocation.h"
 
+const struct database_statement version_statement = {"version", "SELECT shop.version()", 0, true};
+
 /*
  * Every call that can be repeated without harm is marked so, and the pool repeats it when its connection breaks.
  * claim_outbox is not: a second claim would take other rows and leave the first ones leased.

@@ -11,6 +11,7 @@
 /* Size of the text of an int64, with its closing NUL. */
 #define NUMBER_TEXT_SIZE 21
 
+extern const struct database_statement version_statement;
 extern const struct database_statement claim_outbox_statement;
 extern const struct database_statement settle_payment_statement;
 extern const struct database_statement settle_payments_statement;

@@ -9,6 +9,7 @@
 #include "metrics.h"
 #include "excused_receives.h"
 #include "allocation.h"
+#include "database_calls.h"
 #include "receipt_batcher.h"
 
 /* Receives under way at once while each of them comes back full. */
@@ -35,6 +36,8 @@
 /* Waits after the database turned out to be away although it is connected. */
 #define DATABASE_PAUSE_BASE_MS    500
 #define DATABASE_PAUSE_MAXIMUM_MS 10000
+
+#define DATABASE_QUESTION_TIMEOUT_MS 5000
 
 /*
  * What a message whose last try may still take effect waits at least. Its cancelled call has ended by then, also where
@@ -68,6 +71,7 @@ struct queue_consumer {
     struct receipt_batcher *deletes, *visibility;
     struct excused_receives *excused;
     int receive_failures, database_failures; /* in a row */
+    bool database_in_doubt, asking_database; /* it could not serve; it is being asked whether it can again */
     int64_t next_receive_ms;                 /* not before, after one that failed */
     int64_t idle_until_ms;                   /* not before, after one that found the queue idle */
     int64_t last_answer_ms;
@@ -79,6 +83,7 @@ struct queue_consumer {
 
 static void start_receive(struct queue_consumer *consumer, int count);
 static void take_receive_answer(void *context, const struct sqs_answer *answer);
+static void take_database_answer(void *context, const struct database_answer *answer);
 static void hold_message(struct queue_consumer *consumer, struct sqs_received_message *message);
 static void take_work_result(void *context, const struct sqs_received_message *message,
                              enum message_work_result result);
@@ -136,6 +141,7 @@ void queue_consumer_destroy(struct queue_consumer *consumer) {
     if (consumer == NULL) {
         return;
     }
+    database_pool_cancel_context(consumer->settings.pool, consumer);
     queue_consumer_abort_receives(consumer);
     while (!list_is_empty(&consumer->held)) {
         struct held_message *held = list_first(&consumer->held);
@@ -190,12 +196,23 @@ static bool is_time(struct queue_consumer *consumer, int room) {
 }
 
 /*
- * capacity gives how many messages may be in hand. While the database is there but cannot serve, as with a full disk or
- * between the steps of an upgrade, it is one, as a probe: every receive counts against its message, and whoever
- * receives it next does not know that it had no try.
+ * capacity gives how many messages may be in hand: one, as a probe, after the database could not serve one. Every
+ * receive counts against its message, and whoever receives it next does not know that it had no try.
  */
 static int capacity(const struct queue_consumer *consumer) {
     return consumer->database_failures > 0 ? 1 : consumer->settings.capacity;
+}
+
+/*
+ * ask_database asks whether the database can serve, before a message is received to find out. That shows a missing or
+ * half upgraded installation; a full disk or a server that is read-only is left to the probe.
+ */
+static void ask_database(struct queue_consumer *consumer) {
+    if (!consumer->asking_database) {
+        consumer->asking_database = true;
+        database_pool_submit(consumer->settings.pool, &version_statement, NULL, DATABASE_QUESTION_TIMEOUT_MS,
+                             take_database_answer, consumer);
+    }
 }
 
 void queue_consumer_advance(struct queue_consumer *consumer) {
@@ -207,6 +224,10 @@ void queue_consumer_advance(struct queue_consumer *consumer) {
         int room = capacity(consumer) - (int)consumer->held.count - consumer->asked;
 
         if (room <= 0 || !is_time(consumer, room)) {
+            return;
+        }
+        if (consumer->database_in_doubt) {
+            ask_database(consumer);
             return;
         }
         start_receive(consumer, room < settings->maximum_messages ? room : settings->maximum_messages);
@@ -375,8 +396,8 @@ static void give_back(struct queue_consumer *consumer, const struct sqs_received
     receipt_batcher_add(consumer->visibility, message->receipt_handle, (int)(delay_ms / 1000) + 1);
 }
 
-/* pause_for_database gives a message back that had no try, and waits before receiving more. */
-static void pause_for_database(struct queue_consumer *consumer, const struct sqs_received_message *message) {
+/* pause_for_database waits before the database is asked again, and gives how long. */
+static int64_t pause_for_database(struct queue_consumer *consumer) {
     int64_t now = clock_monotonic_ms(), pause_ms;
 
     if (consumer->next_receive_ms <= now) {
@@ -387,8 +408,19 @@ static void pause_for_database(struct queue_consumer *consumer, const struct sqs
     if (now + pause_ms > consumer->next_receive_ms) {
         consumer->next_receive_ms = now + pause_ms;
     }
-    excused_receives_add(consumer->excused, message->message_id);
-    give_back(consumer, message, pause_ms);
+    consumer->database_in_doubt = true;
+    return pause_ms;
+}
+
+static void take_database_answer(void *context, const struct database_answer *answer) {
+    struct queue_consumer *consumer = context;
+
+    consumer->asking_database = false;
+    if (answer->outcome == DATABASE_OK) {
+        consumer->database_in_doubt = false;
+    } else {
+        pause_for_database(consumer);
+    }
 }
 
 /* go_on_with_group starts the next message of the group of one that is done. */
@@ -438,8 +470,9 @@ static void take_work_result(void *context, const struct sqs_received_message *m
         excused_receives_add(consumer->excused, message->message_id);
         give_back(consumer, message, UNDECIDED_DELAY_MS + settlement_retry_delay_ms(held->tries));
         break;
-    case MESSAGE_DATABASE_AWAY:
-        pause_for_database(consumer, message);
+    case MESSAGE_DATABASE_AWAY: /* it had no try */
+        excused_receives_add(consumer->excused, message->message_id);
+        give_back(consumer, message, pause_for_database(consumer));
         break;
     }
     if (result == MESSAGE_DONE) {

@@ -2,9 +2,7 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
-#include <time.h>
 
-#include "clock.h"
 #include "detached_thread.h"
 
 #define MAXIMUM_CANCEL_THREADS 8
@@ -23,12 +21,7 @@ static void *cancel_thread(void *argument) {
 }
 
 void database_cancel_wait(int limit_ms) {
-    const struct timespec pause = {.tv_nsec = 1000000};
-    int64_t end = clock_monotonic_ms() + limit_ms;
-
-    while (atomic_load(&cancel_threads) > 0 && clock_monotonic_ms() < end) {
-        nanosleep(&pause, NULL);
-    }
+    detached_thread_wait(&cancel_threads, limit_ms);
 }
 
 void database_cancel(PGconn *connection) {

@@ -10,50 +10,45 @@
 
 #define STATEMENT_NAME_SIZE 96
 
-/*
- * on_notice keeps libpq from writing the server's notices to stderr, where only JSON lines belong. When the server ends
- * a connection that is idle, its reason comes as a notice too.
- */
+/* on_notice takes the server's notices. When it ends a connection that is idle, its reason comes as one too. */
 static void on_notice(void *context, const PGresult *notice) {
     struct database_connection *connection = context;
     const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
-    const char *message = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
 
     if (severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0)) {
-        database_call_set_message(connection->farewell, message);
+        database_call_set_message(connection->farewell, PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY));
     }
-    if (log_enabled(LOG_DEBUG)) {
-        log_event(LOG_DEBUG, "db_notice", json_pack("{s:o}", "message", log_text(message)));
-    }
+    database_opening_log_notice(NULL, notice);
 }
 
 struct database_connection *database_connection_open(struct database_login *login, const char *application_name,
-                                                     int64_t deadline) {
+                                                     unsigned turn) {
     struct database_connection *connection = calloc(1, sizeof(*connection));
 
     if (connection == NULL) {
         return NULL;
     }
-    connection->starting = database_opening_start(login, application_name);
-    if (connection->starting == NULL) {
+    connection->opening = database_opening_start(login, application_name, turn);
+    if (connection->opening == NULL) {
         free(connection);
         return NULL;
     }
-    connection->state = STATE_STARTING;
-    connection->deadline = deadline;
+    connection->state = STATE_OPENING;
+    connection->turn = turn;
+    connection->next_turn = turn + 1;
     return connection;
 }
 
 void database_connection_close(struct database_connection *connection) {
-    database_opening_abandon(connection->starting);
+    database_opening_abandon(connection->opening);
     PQfinish(connection->handle);
     free(connection->prepared);
     free(connection);
 }
 
 int database_connection_fd(const struct database_connection *connection) {
-    if (connection->starting != NULL) {
-        return database_opening_fd(connection->starting);
+    if (connection->opening != NULL) {
+        return database_opening_fd(connection->opening);
     }
     return PQsocket(connection->handle);
 }
@@ -71,55 +66,33 @@ const char *database_connection_error(const struct database_connection *connecti
                                                               : "the server does not answer";
     }
     if (connection->handle == NULL) {
-        return "the connection could not be begun in time: does the name service answer?";
+        return "the connection could not be made in time: does the name service answer?";
     }
     return PQerrorMessage(connection->handle)[0] != '\0' ? PQerrorMessage(connection->handle)
                                                          : "the server did not answer in time";
 }
 
 short database_connection_events(const struct database_connection *connection) {
-    if (connection->state == STATE_OPENING) {
-        return connection->opening_events;
-    }
     return (short)(POLLIN | (connection->flush_wanted ? POLLOUT : 0));
 }
 
-/* finish_starting takes the connection over from the thread that began it. */
-static void finish_starting(struct database_connection *connection) {
+/* finish_opening takes the connection over from the thread that made it, or failed to. */
+static void finish_opening(struct database_connection *connection, int64_t now) {
     struct database_opened opened;
 
-    if (!database_opening_take(connection->starting, &opened)) {
+    if (!database_opening_take(connection->opening, &opened)) {
         return; /* it is just before its end */
     }
-    connection->starting = NULL;
+    connection->opening = NULL;
     connection->handle = opened.handle;
     connection->login_version = opened.login_version;
+    connection->next_turn = opened.next_turn;
     database_call_set_message(connection->farewell, opened.error);
-    /* PQstatus of no connection is CONNECTION_BAD. */
-    connection->state = PQstatus(connection->handle) == CONNECTION_BAD ? STATE_BROKEN : STATE_OPENING;
-    connection->opening_events = POLLOUT; /* PQconnectStart documents: begin as if PQconnectPoll had said WRITING */
+    if (PQstatus(connection->handle) != CONNECTION_OK || PQsetnonblocking(connection->handle, 1) != 0) {
+        connection->state = STATE_BROKEN;
+        return;
+    }
     PQsetNoticeReceiver(connection->handle, on_notice, connection);
-}
-
-/* continue_opening advances the connection attempt. */
-static void continue_opening(struct database_connection *connection, int64_t now) {
-    switch (PQconnectPoll(connection->handle)) {
-    case PGRES_POLLING_READING:
-        connection->opening_events = POLLIN;
-        return;
-    case PGRES_POLLING_WRITING:
-        connection->opening_events = POLLOUT;
-        return;
-    case PGRES_POLLING_OK:
-        break;
-    default:
-        connection->state = STATE_BROKEN;
-        return;
-    }
-    if (PQsetnonblocking(connection->handle, 1) != 0) {
-        connection->state = STATE_BROKEN;
-        return;
-    }
     connection->was_open = true;
     connection->state = STATE_IDLE;
     connection->idle_since = now;
@@ -364,12 +337,8 @@ void database_connection_handle(struct database_connection *connection, short re
     if (connection->state == STATE_BROKEN || connection->state == STATE_SPENT) {
         return;
     }
-    if (connection->state == STATE_STARTING) {
-        finish_starting(connection);
-        return;
-    }
     if (connection->state == STATE_OPENING) {
-        continue_opening(connection, now);
+        finish_opening(connection, now);
         return;
     }
     if ((revents & ~POLLOUT) != 0 && PQconsumeInput(connection->handle) == 0) {

@@ -7,8 +7,7 @@
 #include "database_call.h"
 
 enum connection_state {
-    STATE_STARTING,  /* the server's name is looked up, in a thread of its own */
-    STATE_OPENING,   /* the connection is being made */
+    STATE_OPENING,   /* the connection is being made, in a thread of its own */
     STATE_IDLE,      /* ready for a call, once the pool took the finished one */
     STATE_PREPARING, /* the call's statement is being prepared */
     STATE_EXECUTING, /* the call runs */
@@ -27,14 +26,15 @@ struct prepared_statement {
 struct database_opening;
 
 struct database_connection {
-    struct database_opening *starting; /* in STARTING */
-    PGconn *handle;                    /* after it; NULL until then */
+    struct database_opening *opening; /* in OPENING */
+    PGconn *handle;                   /* after it; NULL until then */
     enum connection_state state;
-    short opening_events;   /* what PQconnectPoll waits for */
+    unsigned turn;          /* with which host it was begun */
+    unsigned next_turn;     /* which begins with another host than the one it has come to */
     bool flush_wanted;      /* libpq could not send everything yet */
     bool was_open;          /* the connection was established once */
     unsigned login_version; /* of the string that it was begun with; 0 before */
-    int64_t deadline;       /* STARTING, OPENING: give the attempt up; DRAINING: give the connection up */
+    int64_t deadline;       /* DRAINING: give the connection up */
     int64_t idle_since;
     struct database_call *call; /* in flight, or finished and not yet taken by the pool */
     bool call_finished;
@@ -46,11 +46,11 @@ struct database_connection {
 };
 
 /*
- * database_connection_open starts a connection. login gives libpq's string; deadline bounds the attempt.
- * Returns NULL when memory or threads are short; else a connection in state STARTING.
+ * database_connection_open starts a connection. login gives libpq's string; turn: with which host (database_hosts.h).
+ * Returns NULL when memory or threads are short; else a connection in state OPENING.
  */
 struct database_connection *database_connection_open(struct database_login *login, const char *application_name,
-                                                     int64_t deadline);
+                                                     unsigned turn);
 
 /* database_connection_close closes the socket and frees the connection, not its call. Never blocks. */
 void database_connection_close(struct database_connection *connection);

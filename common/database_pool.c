@@ -8,15 +8,16 @@
 #include "database_cancel.h"
 #include "database_connection.h"
 #include "database_login.h"
+#include "database_opening.h"
 #include "log.h"
 #include "random.h"
 
-#define CONNECT_TIMEOUT_MS      5000
 #define FIRST_BACKOFF_MS        100
 #define LONGEST_BACKOFF_MS      5000
 #define WANTED_ATTEMPT_MS       250   /* a call that needs a connection may bring the next attempt forward to this */
 #define DRAIN_LIMIT_MS          1000  /* how long a cancelled call may keep its connection */
 #define CANCEL_LIMIT_MS         1000  /* how long cancels that are on their way may hold up the end of the program */
+#define OPENING_LIMIT_MS        200   /* the same for attempts to connect */
 #define SURPLUS_IDLE_MS         60000 /* connections beyond the first are closed after resting this long */
 #define MAXIMUM_CONFLICTS       3
 #define CONFLICT_PAUSE_MS       10 /* times the number of the try, plus as much again at random */
@@ -32,6 +33,7 @@ struct database_pool {
     struct database_call_list finished; /* answered, their callbacks not yet called */
     int64_t next_attempt;               /* no connection is opened before this time */
     int64_t last_attempt;
+    unsigned turn; /* with which host the next one begins (database_hosts.h) */
     int backoff_ms;
     bool outage; /* no connection, and the last one broke or an attempt failed */
     int64_t outage_since;
@@ -77,8 +79,7 @@ static void answer(struct database_pool *pool, struct database_call *call, enum 
 }
 
 static bool is_open(const struct database_connection *connection) {
-    return connection->state != STATE_STARTING && connection->state != STATE_OPENING &&
-           connection->state != STATE_BROKEN && connection->state != STATE_SPENT;
+    return connection->state != STATE_OPENING && connection->state != STATE_BROKEN && connection->state != STATE_SPENT;
 }
 
 /* is_executing tells whether the server is at work on a call of the connection. */
@@ -108,7 +109,7 @@ static int count_in_state(const struct database_pool *pool, enum connection_stat
 
 /* count_opening counts the attempts that are under way. */
 static int count_opening(const struct database_pool *pool) {
-    return count_in_state(pool, STATE_STARTING) + count_in_state(pool, STATE_OPENING);
+    return count_in_state(pool, STATE_OPENING);
 }
 
 /* idle_connection gives the first connection that can take a call. Taking the first lets the later ones fall idle. */
@@ -300,8 +301,8 @@ static int64_t earlier(int64_t one, int64_t other) {
 /* connection_timer gives the time at which the connection needs attention without its socket being ready, or -1. */
 static int64_t connection_timer(const struct database_connection *connection, bool first) {
     switch (connection->state) {
-    case STATE_STARTING:
     case STATE_OPENING:
+        return database_opening_deadline(connection->opening);
     case STATE_DRAINING:
         return connection->deadline;
     case STATE_PREPARING:
@@ -358,6 +359,14 @@ static bool repeat_conflict(struct database_pool *pool, struct database_call *ca
     set_wait_deadline(pool, call, call->not_before);
     database_call_list_append(&pool->waiting, call);
     return true;
+}
+
+/* turn_away lets the next attempt begin with another host than the one this connection came to, where there is one.
+ * Connections that were begun alike count once. */
+static void turn_away(struct database_pool *pool, const struct database_connection *connection) {
+    if (pool->turn == connection->turn) {
+        pool->turn = connection->next_turn;
+    }
 }
 
 /* take_finished_call takes the call that the connection has finished, if any. */
@@ -456,6 +465,9 @@ static void connection_gone(struct database_pool *pool, int index, int64_t now) 
     struct database_call *call = connection->call;
 
     database_call_set_message(pool->last_error, database_connection_error(connection));
+    if (!was_open) {
+        turn_away(pool, connection);
+    }
     remove_connection(pool, index);
     if (was_open) {
         postpone_attempt(pool, now);
@@ -574,7 +586,7 @@ static void handle_connection_timers(struct database_pool *pool, int64_t now) {
 static void open_connections(struct database_pool *pool, int64_t now) {
     while (now >= pool->next_attempt && wants_connection(pool, now)) {
         struct database_connection *connection =
-            database_connection_open(pool->login, pool->application_name, now + CONNECT_TIMEOUT_MS);
+            database_connection_open(pool->login, pool->application_name, pool->turn);
 
         pool->last_attempt = now;
         if (connection == NULL) {
@@ -697,6 +709,7 @@ void database_pool_destroy(struct database_pool *pool) {
     while (pool->connection_count > 0) {
         remove_connection(pool, pool->connection_count - 1);
     }
+    database_opening_wait(OPENING_LIMIT_MS);
     free(pool->connections);
     database_login_release(pool->login);
     free(pool->application_name);

@@ -5,6 +5,9 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <time.h>
+
+#include "clock.h"
 
 #define STACK_SIZE ((size_t)256 * 1024)
 
@@ -47,4 +50,13 @@ bool detached_thread_start(void *(*function)(void *), void *argument) {
         free(work);
     }
     return failed == 0;
+}
+
+void detached_thread_wait(const atomic_int *running, int limit_ms) {
+    const struct timespec pause = {.tv_nsec = 1000000};
+    int64_t end = clock_monotonic_ms() + limit_ms;
+
+    while (atomic_load(running) > 0 && clock_monotonic_ms() < end) {
+        nanosleep(&pause, NULL);
+    }
 }

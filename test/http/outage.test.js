@@ -1,5 +1,7 @@
 // The database goes away and comes back; locks that last too long.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { assertProblem, assertStatus, Shop } from '../lib/shop.js';
 import { Cluster } from '../lib/cluster.js';
@@ -78,6 +80,25 @@ test('sessions that an administrator ends are replaced', async () => {
     assertStatus(await shop.get('/products'), 200);
   }
   assertStatus(await shop.checkout(userId, cart, { key: 'ended' }), 201);
+});
+
+test('the first of two hosts takes connections and never answers: the second is asked', async () => {
+  const silent = createServer(() => {});
+  await once(silent.listen(0, '127.0.0.1'), 'listening');
+  const sockets = new Set();
+  silent.on('connection', (socket) => sockets.add(socket.on('error', () => {})));
+  const url = `postgresql://shop_test_gateway@/${shop.database.name}?host=127.0.0.1,${encodeURIComponent(cluster.socket)}` +
+    `&port=${silent.address().port},5432&target_session_attrs=read-write`;
+  try {
+    const gateway = await Gateway.start(shop.database, { DATABASE_URL: url });
+    assert.ok(sockets.size > 0);
+    assertStatus(await gateway.get('/products'), 200);
+    await gateway.stop();
+    gateway.assertCleanLog();
+  } finally {
+    sockets.forEach((socket) => socket.destroy());
+    silent.close();
+  }
 });
 
 describe('a lock that somebody holds', () => {

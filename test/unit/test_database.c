@@ -283,13 +283,19 @@ static void note(void *context, const struct database_answer *answer) {
     }
 }
 
-static struct database_pool *pool_of(int port, int maximum_connections, int queue_limit, int wait_limit_ms) {
-    char conninfo[128];
+static struct database_pool *pool_to(const char *hosts, int maximum_connections, int queue_limit, int wait_limit_ms) {
+    char conninfo[192];
     struct database_pool_settings settings = {conninfo, "test", maximum_connections, queue_limit, wait_limit_ms, NULL};
 
-    snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%d user=u dbname=d sslmode=disable gssencmode=disable",
-             port);
+    snprintf(conninfo, sizeof(conninfo), "%s user=u dbname=d sslmode=disable gssencmode=disable", hosts);
     return database_pool_create(&settings);
+}
+
+static struct database_pool *pool_of(int port, int maximum_connections, int queue_limit, int wait_limit_ms) {
+    char hosts[64];
+
+    snprintf(hosts, sizeof(hosts), "host=127.0.0.1 port=%d", port);
+    return pool_to(hosts, maximum_connections, queue_limit, wait_limit_ms);
 }
 
 static void submit(struct database_pool *pool, const struct database_statement *statement, int timeout_ms,
@@ -607,6 +613,59 @@ static void refuses_quickly_in_a_long_outage(void **state) {
     database_pool_destroy(pool);
 }
 
+/* silent_host opens a port whose kernel takes connections that nobody ever answers. */
+static int silent_host(int *port) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    getsockname(fd, (struct sockaddr *)&address, &size);
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+static void leaves_a_silent_host(void **state) {
+    struct database_pool *pool;
+    struct outcome slow, quick;
+    char hosts[96];
+    int port, silent = silent_host(&port);
+
+    (void)state;
+    snprintf(hosts, sizeof(hosts), "host=127.0.0.1,127.0.0.1 port=%d,%d connect_timeout=2", port, server.port);
+    pool = pool_to(hosts, 2, 10, 10000);
+    submit(pool, &once, 10000, &quick);
+    assert_in_range(finish(pool, &quick), 1900, 5000);
+    assert_int_equal(quick.outcome, DATABASE_OK);
+    server.script[1] = SILENCE;
+    submit(pool, &once, 5000, &slow);
+    submit(pool, &once, 5000, &quick);
+    assert_in_range(finish(pool, &quick), 0,
+                    1500); /* over another connection, which begins with the host that answers */
+    assert_int_equal(quick.outcome, DATABASE_OK);
+    assert_int_equal(server.connections, 2);
+    database_pool_destroy(pool);
+    close(silent);
+}
+
+static void ends_at_once_while_it_connects(void **state) {
+    int port, silent = silent_host(&port);
+    struct database_pool *pool = pool_of(port, 2, 10, 2000);
+    struct outcome outcome;
+    int64_t start;
+
+    (void)state;
+    submit(pool, &once, 5000, &outcome);
+    turn(pool, 0);
+    turn(pool, 100);
+    start = clock_monotonic_ms();
+    database_pool_destroy(pool);
+    assert_true(clock_monotonic_ms() - start < 1000);
+    assert_int_equal(outcome.outcome, DATABASE_UNAVAILABLE);
+    close(silent);
+}
+
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, start_server, stop_server)
 
 int main(void) {
@@ -625,6 +684,8 @@ int main(void) {
         WITH_SERVER(never_makes_a_call_again_that_was_cancelled),
         WITH_SERVER(answers_everything_at_its_end),
         cmocka_unit_test(refuses_quickly_in_a_long_outage),
+        WITH_SERVER(leaves_a_silent_host),
+        cmocka_unit_test(ends_at_once_while_it_connects),
     };
 
     log_set_level("error");

@@ -95,6 +95,7 @@ static void finish_opening(struct database_connection *connection, int64_t now) 
     PQsetNoticeReceiver(connection->handle, on_notice, connection);
     connection->was_open = true;
     connection->state = STATE_IDLE;
+    connection->open_since = now;
     connection->idle_since = now;
 }
 

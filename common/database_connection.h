@@ -35,6 +35,7 @@ struct database_connection {
     bool was_open;          /* the connection was established once */
     unsigned login_version; /* of the string that it was begun with; 0 before */
     int64_t deadline;       /* DRAINING: give the connection up */
+    int64_t open_since;
     int64_t idle_since;
     struct database_call *call; /* in flight, or finished and not yet taken by the pool */
     bool call_finished;

@@ -18,6 +18,7 @@
 #define DRAIN_LIMIT_MS          1000  /* how long a cancelled call may keep its connection */
 #define CANCEL_LIMIT_MS         1000  /* how long cancels that are on their way may hold up the end of the program */
 #define OPENING_LIMIT_MS        200   /* the same for attempts to connect */
+#define READ_ONLY_AGE_MS        5000  /* how long a connection is kept even though its server takes no writes */
 #define SURPLUS_IDLE_MS         60000 /* connections beyond the first are closed after resting this long */
 #define MAXIMUM_CONFLICTS       3
 #define CONFLICT_PAUSE_MS       10 /* times the number of the try, plus as much again at random */
@@ -369,6 +370,23 @@ static void turn_away(struct database_pool *pool, const struct database_connecti
     }
 }
 
+/*
+ * retire_read_only closes the connection when its server refused a write because it takes none (25006): after a
+ * switch-over the old primary goes on as a standby, and only a new connection finds the one that took over. A server
+ * that still answers reads is no outage, so a young connection is kept: that bounds how often one is replaced while no
+ * server takes writes.
+ */
+static void retire_read_only(struct database_pool *pool, struct database_connection *connection,
+                             const struct database_call *call, int64_t now) {
+    if (call->outcome != DATABASE_ERROR || strcmp(call->sqlstate, "25006") != 0 ||
+        now - connection->open_since < READ_ONLY_AGE_MS) {
+        return;
+    }
+    connection->state = STATE_SPENT;
+    turn_away(pool, connection);
+    log_event(LOG_INFO, "db_read_only", json_pack("{s:s}", "pool", pool->application_name));
+}
+
 /* take_finished_call takes the call that the connection has finished, if any. */
 static void take_finished_call(struct database_pool *pool, struct database_connection *connection, int64_t now) {
     struct database_call *call = connection->call;
@@ -378,6 +396,7 @@ static void take_finished_call(struct database_pool *pool, struct database_conne
     }
     connection->call = NULL;
     connection->call_finished = false;
+    retire_read_only(pool, connection, call, now);
     if (!repeat_conflict(pool, call, now)) {
         answer(pool, call, call->outcome, NULL);
     }

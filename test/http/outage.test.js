@@ -101,6 +101,30 @@ test('the first of two hosts takes connections and never answers: the second is 
   }
 });
 
+// A session keeps what it began with, so the gateway's go on taking no writes when new ones do: as after a switch-over, when the
+// old primary lives on as a standby and its name leads to the new one.
+test('connections to a server that takes no writes are replaced: reads go on, writes come back without a restart', async () => {
+  const { userId, productId } = await readyCart();
+  const put = () => gateway.post('/cart/items', { userId, productId, qty: 1 });
+  await shop.database.sql('ALTER ROLE shop_test_gateway SET default_transaction_read_only = on');
+  const gateway = await Gateway.start(shop.database);
+  try {
+    const refused = await put();
+    assertProblem(refused, 503);
+    assert.equal(refused.json.code, 'database_read_only');
+    assertStatus(await gateway.get('/products'), 200);
+    await shop.database.sql('ALTER ROLE shop_test_gateway RESET default_transaction_read_only');
+    await eventually('writes are taken', async () => {
+      assertStatus(await gateway.get('/products'), 200);
+      return (await put()).status < 300;
+    });
+    await gateway.event('db_read_only');
+  } finally {
+    await shop.database.sql('ALTER ROLE shop_test_gateway RESET default_transaction_read_only');
+    await gateway.stop();
+  }
+});
+
 describe('a lock that somebody holds', () => {
   test('over the limit: 503 with Retry-After, nothing remembered, and the key may be used again', async () => {
     const { userId, productId, cart } = await readyCart();

@@ -666,6 +666,29 @@ static void ends_at_once_while_it_connects(void **state) {
     close(silent);
 }
 
+/* After a switch-over the old primary lives on as a standby; a name may lead to the new one by now. */
+static void leaves_a_server_that_takes_no_writes(void **state) {
+    struct database_pool *pool = pool_of(server.port, 1, 10, 2000);
+    struct outcome outcome;
+    int64_t start = clock_monotonic_ms();
+
+    (void)state;
+    server.script[0] = server.script[2] = "25006";
+    outcome = call(pool, &once, 5000);
+    assert_int_equal(outcome.outcome, DATABASE_ERROR);
+    assert_string_equal(outcome.sqlstate, "25006");
+    assert_int_equal(call(pool, &repeatable, 5000).outcome, DATABASE_OK);
+    assert_int_equal(server.connections, 1); /* it is new: another would hardly find another server */
+    while (clock_monotonic_ms() - start < 5200) {
+        turn(pool, 100);
+    }
+    outcome = call(pool, &once, 5000);
+    assert_string_equal(outcome.sqlstate, "25006");
+    assert_int_equal(call(pool, &once, 5000).outcome, DATABASE_OK);
+    assert_int_equal(server.connections, 2);
+    database_pool_destroy(pool);
+}
+
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, start_server, stop_server)
 
 int main(void) {
@@ -686,6 +709,7 @@ int main(void) {
         cmocka_unit_test(refuses_quickly_in_a_long_outage),
         WITH_SERVER(leaves_a_silent_host),
         cmocka_unit_test(ends_at_once_while_it_connects),
+        WITH_SERVER(leaves_a_server_that_takes_no_writes),
     };
 
     log_set_level("error");

@@ -14,19 +14,23 @@
 /* Dead letters that are asked for at once. */
 #define PAGE "1000"
 
-#define READY_TIMEOUT_MS 3000
+#define READY_TIMEOUT_MS        3000
+#define CONNECT_TIMEOUT_SECONDS "5" /* of each host */
 
 static PGconn *connect_database(const struct poller_configuration *configuration) {
     char error[1024];
     unsigned version;
     char *conninfo = database_login_conninfo(configuration->login, &version, error, sizeof(error));
+    /* What stands before dbname is a default that the string may override. */
+    const char *const keywords[] = {"connect_timeout", "dbname", NULL};
+    const char *const values[] = {CONNECT_TIMEOUT_SECONDS, conninfo, NULL};
     PGconn *connection;
 
     if (conninfo == NULL) {
         fprintf(stderr, "shop-poller: %s\n", error);
         return NULL;
     }
-    connection = PQconnectdb(conninfo);
+    connection = PQconnectdbParams(keywords, values, 1);
     memory_wipe(conninfo);
     if (PQstatus(connection) != CONNECTION_OK) {
         fprintf(stderr, "shop-poller: cannot connect: %s", PQerrorMessage(connection));
@@ -156,7 +160,7 @@ int command_redrive(const struct poller_configuration *configuration, const char
 
     if (strcmp(which, "--all") != 0 && !text_to_int64(which, 1, INT64_MAX, &id)) {
         fprintf(stderr, "shop-poller: redrive needs the number of a dead letter, or --all\n");
-        return 1;
+        return 2;
     }
     connection = connect_database(configuration);
     if (connection == NULL) {

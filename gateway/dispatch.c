@@ -6,6 +6,7 @@
 #include "authentication.h"
 #include "cors.h"
 #include "errmap.h"
+#include "message_syntax.h"
 #include "request.h"
 #include "sql_route.h"
 #include "text.h"
@@ -14,6 +15,10 @@
 
 static void refuse(struct request *request, unsigned status, const char *code, const char *message) {
     request_answer_problem(request, status, code, message, NO_RETRY);
+}
+
+static void refuse_too_large(struct request *request) {
+    refuse(request, message_body_too_large.status, message_body_too_large.code, message_body_too_large.message);
 }
 
 /*
@@ -73,7 +78,7 @@ static void check_headers(struct request *request) {
 static void check_announced_size(struct request *request) {
     if (request->framing.content_length > request_body_limit(request)) {
         request->body_too_large = true;
-        refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "body_too_large", "The body is too large");
+        refuse_too_large(request);
     }
 }
 
@@ -122,7 +127,7 @@ static void read_body(struct request *request) {
     bool wanted = request->route->body == BODY_OPTIONAL || request->route->body == BODY_REQUIRED;
 
     if (request->body_too_large) {
-        refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "body_too_large", "The body is too large");
+        refuse_too_large(request);
     } else if (request->body_out_of_memory) {
         refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "overloaded", "The server is busy, please try again");
         request->reply.retry_after = SHUTDOWN_RETRY_SECONDS;

@@ -19,8 +19,6 @@
 /* What still comes after a refused head is read for nothing for this time. */
 #define LINGER_TIME_MS 2000
 
-static const struct message_fault large_body = {413, "body_too_large", "The body is too large"};
-
 static struct watched_connection **by_descriptor;
 static int descriptor_limit;
 static int users; /* servers that have begun */
@@ -116,7 +114,7 @@ static void refuse(struct watched_connection *connection, const struct message_f
 }
 
 void inbound_refuse_body(struct watched_connection *connection) {
-    refuse(connection, &large_body, connection->watch->deadlines.request_ms);
+    refuse(connection, &message_body_too_large, connection->watch->deadlines.request_ms);
 }
 
 /* discard reads for nothing. Returns as the reader does when nothing is left, 0 for the end of the stream. */

@@ -9,6 +9,8 @@
 #define EMPTY_LINES_ALLOWED  2  /* before a request, RFC 9112 section 2.2 */
 #define CHUNK_DIGITS_ALLOWED 15 /* fits into 63 bits */
 
+const struct message_fault message_body_too_large = {413, "body_too_large", "The body is too large"};
+
 static const struct message_fault bad_line = {400, "bad_request", "The request line is malformed"};
 static const struct message_fault bad_line_end = {400, "bad_request", "A line does not end with CR and LF"};
 static const struct message_fault bad_version = {505, "http_version_not_supported", "Only HTTP/1.0 and 1.1 are served"};
@@ -21,7 +23,6 @@ static const struct message_fault two_sizes = {400, "bad_request",
                                                "Both Transfer-Encoding and Content-Length are given"};
 static const struct message_fault no_host = {400, "bad_request", "The Host header is missing"};
 static const struct message_fault bad_chunk = {400, "bad_request", "The chunked body is malformed"};
-static const struct message_fault large_chunk = {413, "body_too_large", "The body is too large"};
 static const struct message_fault long_line = {414, "uri_too_long", "The request line is too long"};
 static const struct message_fault large_head = {431, "headers_too_large", "The headers are too large"};
 
@@ -351,7 +352,7 @@ static const struct message_fault *on_chunk_size(struct message_syntax *syntax, 
     if (digit != NULL && syntax->chunk_line_size++ < MESSAGE_CHUNK_LINE_LIMIT) {
         syntax->left = syntax->left * 16 + (uint64_t)(digit - hexadecimal);
         syntax->digits += syntax->left > 0;
-        return syntax->digits > CHUNK_DIGITS_ALLOWED ? &large_chunk : NULL;
+        return syntax->digits > CHUNK_DIGITS_ALLOWED ? &message_body_too_large : NULL;
     }
     if (digit != NULL || syntax->chunk_line_size == 0) {
         return &bad_chunk;

@@ -54,6 +54,9 @@ struct message_fault {
     const char *message; /* for the client */
 };
 
+/* Of a body that is larger than its route takes, or than any can be. */
+extern const struct message_fault message_body_too_large;
+
 enum message_state {
     MESSAGE_START, /* between two messages */
     MESSAGE_METHOD,

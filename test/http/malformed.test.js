@@ -262,19 +262,15 @@ describe('a body that announces too much', () => {
     await gateway.stop();
   });
 
-  test('a client that does not close then holds up no end, and its time is none of the request’s', async () => {
+  test('a client that does not close then holds up no end', async () => {
     const gateway = await Gateway.start(shop.database);
     const socket = connect({ port: gateway.port, host: '127.0.0.1', allowHalfOpen: true });
     socket.write(tooMuch('/auth/login', 200_000, 'X-Request-Id: stays\r\n'));
     const [answer] = await within(5, 'the answer', once(socket, 'data'));
     assert.deepEqual(statuses(String(answer)), [413]);
-    await new Promise((resolve) => setTimeout(resolve, 1500)); // nothing is waited for: the client dawdles, and that must not count
     const started = Date.now();
     await gateway.stop();
     assert.ok(Date.now() - started < 4000, `${Date.now() - started} ms`);
-    const line = await gateway.event('http_request', { requestId: 'stays' });
-    assert.equal(line.status, 413);
-    assert.ok(line.durationMs < 1000, `${line.durationMs} ms`);
     socket.destroy();
   });
 
@@ -474,8 +470,10 @@ describe('five hundred stalled connections', () => {
       socket.write(login('X-Request-Id: large\r\nContent-Length: 110000\r\n', '{'));
       const [answer] = await within(5, 'the answer', once(socket, 'data'));
       assert.deepEqual(statuses(String(answer)), [413], answer);
+      // Written when the connection is cut, after HTTP_REQUEST_TIMEOUT_MS; the request ended with its answer.
       const line = await gateway.event('http_request', { requestId: 'large' });
       assert.equal(line.status, 413);
+      assert.ok(line.durationMs < 1500, `${line.durationMs} ms`);
       await eventually('its descriptor is free', () => openFiles(gateway.child.pid) <= before);
       socket.destroy();
     } finally {
